@@ -1,0 +1,1 @@
+"""The PBX's wire: bytes in, events out."""

@@ -1,0 +1,1 @@
+"""The heart, pure: events in, reports out."""

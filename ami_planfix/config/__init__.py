@@ -1,0 +1,1 @@
+"""What the administrator wrote, checked as a whole."""

@@ -1,0 +1,1 @@
+"""Who is calling: the client's name and the manager responsible for them."""

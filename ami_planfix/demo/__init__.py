@@ -1,0 +1,1 @@
+"""The embedded peers: an Asterisk that plays captures, a Planfix that receives."""

@@ -1,0 +1,80 @@
+"""The tree of errors: each message says where, what, and how to mend it.
+
+    AmiPlanfixError
+    ├── ConfigurationError      the file that the administrator wrote; exit status 2
+    ├── CaptureError            a file that is no raw AMI log
+    ├── StorageError            the database cannot be opened, read or written
+    ├── ListenerError           an address that cannot be listened on
+    ├── AmiError                the way to Asterisk
+    │   ├── NotConnected          no connection now: nothing was sent
+    │   ├── LoginRefused          Asterisk does not know us
+    │   ├── ActionRefused         Asterisk answered `Response: Error`
+    │   └── WireError             what came, or what was to be sent, is no AMI message
+    └── PlanfixError            the way to Planfix
+        ├── PlanfixUnreachable    no answer: network, time-out, 5xx, 429
+        ├── TokenRefused          401
+        └── ReportRefused         400, with Planfix's words
+"""
+
+
+class AmiPlanfixError(Exception):
+    """Anything that a person is told about; `str()` is the whole message."""
+
+
+class ConfigurationError(AmiPlanfixError):
+    """The configuration cannot be used; the message lists every problem."""
+
+
+class CaptureError(AmiPlanfixError):
+    """A file that should be a raw AMI log is none."""
+
+
+class StorageError(AmiPlanfixError):
+    """The database cannot be opened, read or written."""
+
+
+class ListenerError(AmiPlanfixError):
+    """An address cannot be listened on."""
+
+
+class AmiError(AmiPlanfixError):
+    """Something between Asterisk's manager interface and us."""
+
+
+class NotConnected(AmiError):
+    """There is no connection to Asterisk now, and nothing was sent."""
+
+
+class LoginRefused(AmiError):
+    """Asterisk refused our user name or secret."""
+
+
+class ActionRefused(AmiError):
+    """Asterisk answered an action with an error; the message carries its words."""
+
+
+class WireError(AmiError):
+    """Bytes that are no AMI message, or a value that cannot be put into one."""
+
+
+class PlanfixError(AmiPlanfixError):
+    """Something between Planfix and us."""
+
+
+class PlanfixUnreachable(PlanfixError):
+    """No usable answer: network, time-out, 5xx or 429; worth another attempt.
+
+    `retry_after` is the pause in seconds that Planfix asked for, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TokenRefused(PlanfixError):
+    """Planfix answered 401: it does not know our token."""
+
+
+class ReportRefused(PlanfixError):
+    """Planfix answered 400: it will not take this report, whatever we do."""

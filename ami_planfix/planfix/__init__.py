@@ -1,0 +1,1 @@
+"""The vendor's API, both ways; nobody else spells its fields."""

@@ -1,0 +1,1 @@
+"""The two HTTP listeners: one for Planfix, one for this machine."""
