@@ -174,6 +174,15 @@ class BridgeDestroy:
 
 
 @dataclass(slots=True)
+class BridgeMerge:
+    """All channels of `source` are about to move into `to`, one after another."""
+
+    at: float
+    to: BridgeId
+    source: BridgeId
+
+
+@dataclass(slots=True)
 class LocalBridge:
     """The two halves of a Local channel are joined: what goes into `one` comes out of `two`."""
 
@@ -332,6 +341,7 @@ Event = (
     | BridgeEnter
     | BridgeLeave
     | BridgeDestroy
+    | BridgeMerge
     | LocalBridge
     | LocalOptimizationBegin
     | LocalOptimizationEnd
@@ -357,6 +367,8 @@ class Present(NamedTuple):
     bridge: BridgeId | None
     bridge_type: str
     technology: str
+    application: str
+    """What it runs: `Dial`, `Queue`; a dialled leg runs `AppDial`, `AppDial2` or `AppQueue`."""
     created: float
     """When the channel came to be, seconds since the epoch (from its `Duration`)."""
 

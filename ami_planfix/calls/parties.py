@@ -83,6 +83,12 @@ class Directory(Protocol):
         configured `strip` (a prefix for an outside line) is taken off first.
         """
 
+    def target(self, argument: str) -> Party:
+        """Tell whom an argument of `Dial` names: `PJSIP/101`, `PJSIP/7910...@trunk`, `SIP/trunk/7910...`."""
+
+    def common_number(self) -> str:
+        """Tell the number that all provider trunks share; `''` if they do not, or none is configured."""
+
     def did(self, number: str) -> Did | None:
         """Find what is configured for a DID (number as `number()` writes it)."""
 
