@@ -1,0 +1,335 @@
+"""Raw AMI messages to the events that the tracker hears; what it does not use is dropped unread.
+
+`SHAPES` is the table: for each event, the class that it becomes and where each field of that class comes
+from, in the order of its fields. A channel is a group of headers with a common prefix (`Dest`, `LocalOne`).
+What an event says is never trusted: garbage becomes a default, and an event without its channel nothing.
+"""
+
+import re
+from collections.abc import Callable
+from sys import intern
+from typing import NamedTuple
+
+from ami_planfix.ami.wire import decode_text, event_name, parse
+from ami_planfix.calls import events
+from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
+
+VARIABLES = frozenset(
+    {
+        "DIALSTATUS",
+        "FROM_DID",
+        "MIXMONITOR_FILENAME",
+        "BLINDTRANSFER",
+        "ATTENDEDTRANSFER",
+        "CDR(recordingfile)",
+    }
+)
+"""Channel variables whose `VarSet` is decoded."""
+
+DATA_PREFIX = "PLANFIX_DATA_"
+"""And those whose names begin with this."""
+
+APPLICATIONS = frozenset({"Dial", "Queue"})
+"""Dialplan applications whose `Newexten` is decoded."""
+
+_EARLIEST, _LATEST = (
+    946_684_800.0,
+    4_102_444_800.0,
+)  # the years 2000 and 2100: a PBX without a clock says 1970
+
+_Column = Callable[[str], object]
+"""Finds one field of an event in its text."""
+
+
+class _IncompleteError(Exception):
+    """An event lacks something without which it says nothing."""
+
+
+def decode(raw: bytes, arrival: float) -> Event | None:
+    """Return what a message tells the tracker, None if nothing; never raise.
+
+    `arrival` (seconds since the epoch) is the event's time if it has none of its own that can be one.
+    """
+    shape = SHAPES.get(event_name(raw))
+    if shape is None or (shape.peek is not None and not shape.peek(raw)):
+        return None
+    text = _text_of(raw)
+    try:
+        return shape.make(_time(text, arrival), *[column(text) for column in shape.columns])
+    except _IncompleteError:
+        return None
+
+
+def _text_of(raw: bytes) -> str:
+    if raw.find(b"\r", 0, 80) < 0:
+        raw = raw.replace(b"\n", b"\r\n")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        # Each header may have an encoding of its own.
+        return "\r\n".join(map(decode_text, raw.split(b"\r\n")))
+
+
+def _value(text: str, header: str) -> str:
+    """Return a header's value, `''` if there is none; `header` has the CR LF before it and its colon."""
+    start = text.find(header)
+    if start < 0:
+        return ""
+    start += len(header)
+    end = text.find("\r\n", start)
+    return (text[start:end] if end >= 0 else text[start:]).removeprefix(" ")
+
+
+def _begin(header: str) -> str:
+    return f"\r\n{header}:"
+
+
+_TIMESTAMP = _begin("Timestamp")
+
+
+def _time(text: str, arrival: float) -> float:
+    try:
+        at = float(_value(text, _TIMESTAMP))
+    except ValueError:
+        return arrival
+    return at if _EARLIEST <= at < _LATEST else arrival
+
+
+_STATES = {str(state): state for state in range(10)}
+
+
+def _number(value: str) -> int | None:
+    try:
+        return int(value)
+    except ValueError:
+        return None
+
+
+_CHANNEL_HEADERS = (
+    "Channel",
+    "ChannelState",
+    "ChannelStateDesc",
+    "CallerIDNum",
+    "CallerIDName",
+    "ConnectedLineNum",
+    "ConnectedLineName",
+    "Language",
+    "AccountCode",
+    "Context",
+    "Exten",
+    "Priority",
+    "Uniqueid",
+    "Linkedid",
+)
+"""In the order in which Asterisk writes them (Asterisk: main/manager_channels.c)."""
+
+_USED = (
+    "Channel",
+    "ChannelState",
+    "CallerIDNum",
+    "ConnectedLineNum",
+    "Context",
+    "Exten",
+    "Uniqueid",
+    "Linkedid",
+)
+
+
+def _channel(prefix: str) -> Callable[[str], Channel | None]:
+    # One search takes all the headers of a channel if they stand as Asterisk writes them; else one for each.
+    in_order = re.compile(
+        "".join(
+            rf"\r\n{prefix}{name}: " + (r"([^\r\n]*)" if name in _USED else r"[^\r\n]*")
+            for name in _CHANNEL_HEADERS
+        )
+    )
+    headers = [_begin(prefix + name) for name in _USED]
+
+    def column(text: str) -> Channel | None:
+        found = in_order.search(text)
+        values = found.groups() if found else [_value(text, header) for header in headers]
+        name, state, caller, connected, context, exten, uniqueid, linkedid = values
+        if not uniqueid or uniqueid == "none":  # `none`: a global variable was set
+            return None
+        # The same few strings come in every event of a call: interned, a call keeps each of them once.
+        return Channel(
+            Uniqueid(intern(uniqueid)),
+            Linkedid(intern(linkedid or uniqueid)),
+            intern(name),
+            _STATES[state] if state in _STATES else _number(state) or 0,
+            "" if caller == "<unknown>" else caller,
+            "" if connected == "<unknown>" else connected,
+            intern(context),
+            exten,
+        )
+
+    return column
+
+
+def _who(prefix: str) -> _Column:
+    find = _channel(prefix)
+
+    def column(text: str) -> Channel:
+        channel = find(text)
+        if channel is None:
+            raise _IncompleteError
+        return channel
+
+    return column
+
+
+def _text(header: str) -> _Column:
+    begin = _begin(header)
+    return lambda text: intern(_value(text, begin))
+
+
+def _id(header: str) -> _Column:
+    begin = _begin(header)
+
+    def column(text: str) -> str:
+        value = _value(text, begin)
+        if not value:
+            raise _IncompleteError
+        return intern(value)
+
+    return column
+
+
+def _optional_id(header: str) -> _Column:
+    begin = _begin(header)
+    return lambda text: intern(_value(text, begin)) or None
+
+
+def _optional_number(header: str) -> _Column:
+    begin = _begin(header)
+    return lambda text: _number(_value(text, begin))
+
+
+def _number_or_zero(header: str) -> _Column:
+    begin = _begin(header)
+    return lambda text: _number(_value(text, begin)) or 0
+
+
+def _is_one(header: str) -> _Column:
+    begin = _begin(header)
+    return lambda text: _value(text, begin) == "1"
+
+
+def _variable(text: str) -> str:
+    return _variable_name(_value(text, _VARIABLE))
+
+
+_VARIABLE = _begin("Variable")
+
+
+def _variable_name(value: str) -> str:
+    # `_NAME` is inherited by the next channel, `__NAME` by all: the same variable.
+    return intern(value.lstrip("_"))
+
+
+def _wanted_variable(name: str) -> bool:
+    return name in VARIABLES or name.startswith(DATA_PREFIX)
+
+
+_VARIABLE_BYTES = frozenset(name.encode() for name in VARIABLES)
+_DATA_PREFIX_BYTES = DATA_PREFIX.encode()
+_APPLICATION_BYTES = frozenset(name.encode() for name in APPLICATIONS)
+
+
+def _peek_variable(raw: bytes) -> bool:
+    start = raw.rfind(b"\nVariable: ")
+    end = raw.find(b"\r", start + 11)
+    if start < 0 or end < 0:
+        return _wanted_variable(_variable_name(parse(raw).get("Variable")))
+    name = raw[start + 11 : end].lstrip(b"_")
+    return name in _VARIABLE_BYTES or name.startswith(_DATA_PREFIX_BYTES)
+
+
+def _peek_application(raw: bytes) -> bool:
+    start = raw.rfind(b"\nApplication: ")
+    end = raw.find(b"\r", start + 14)
+    if start < 0 or end < 0:
+        return parse(raw).get("Application") in APPLICATIONS
+    return raw[start + 14 : end] in _APPLICATION_BYTES
+
+
+class _Shape(NamedTuple):
+    make: Callable[..., Event]
+    columns: tuple[_Column, ...]
+    peek: Callable[[bytes], bool] | None = None
+    """Decides on the bytes alone whether the event is worth decoding."""
+
+
+def _shape(make: Callable[..., Event], *columns: _Column) -> _Shape:
+    return _Shape(make, columns)
+
+
+_THE_CHANNEL = _who("")
+_LOCAL_HALVES = (_who("LocalOne"), _who("LocalTwo"))
+_DIAL = (_channel(""), _who("Dest"))
+
+SHAPES: dict[bytes, _Shape] = {
+    b"Newchannel": _shape(events.Newchannel, _THE_CHANNEL),
+    b"Newstate": _shape(events.Newstate, _THE_CHANNEL),
+    b"NewCallerid": _shape(events.NewCallerid, _THE_CHANNEL),
+    b"Rename": _shape(events.Rename, _id("Uniqueid"), _id("Newname")),
+    b"Newexten": _Shape(
+        events.Newexten, (_THE_CHANNEL, _text("Application"), _text("AppData")), _peek_application
+    ),
+    b"VarSet": _Shape(
+        events.VarSet,
+        (_channel(""), _variable, _text("Value")),
+        _peek_variable,
+    ),
+    b"DialBegin": _shape(events.DialBegin, *_DIAL, _text("DialString")),
+    b"DialState": _shape(events.DialState, *_DIAL, _text("DialStatus")),
+    b"DialEnd": _shape(events.DialEnd, *_DIAL, _text("DialStatus"), _text("Forward")),
+    b"HangupRequest": _shape(
+        events.HangupRequest, _THE_CHANNEL, _optional_number("Cause"), _text("TechCause")
+    ),
+    b"Hangup": _shape(events.Hangup, _THE_CHANNEL, _number_or_zero("Cause"), _text("TechCause")),
+    b"BridgeEnter": _shape(
+        events.BridgeEnter,
+        _id("BridgeUniqueid"),
+        _text("BridgeType"),
+        _text("BridgeTechnology"),
+        _text("BridgeCreator"),
+        _THE_CHANNEL,
+        _optional_id("SwapUniqueid"),
+    ),
+    b"BridgeLeave": _shape(events.BridgeLeave, _id("BridgeUniqueid"), _THE_CHANNEL),
+    b"BridgeDestroy": _shape(events.BridgeDestroy, _id("BridgeUniqueid")),
+    b"LocalBridge": _shape(events.LocalBridge, *_LOCAL_HALVES),
+    b"LocalOptimizationBegin": _shape(events.LocalOptimizationBegin, *_LOCAL_HALVES),
+    b"LocalOptimizationEnd": _shape(events.LocalOptimizationEnd, *_LOCAL_HALVES),
+    b"BlindTransfer": _shape(
+        events.BlindTransfer,
+        _who("Transferer"),
+        _channel("Transferee"),
+        _text("BridgeUniqueid"),
+        _text("Context"),
+        _text("Extension"),
+    ),
+    b"AttendedTransfer": _shape(
+        events.AttendedTransfer,
+        _text("Result"),
+        _who("OrigTransferer"),
+        _who("SecondTransferer"),
+        _channel("Transferee"),
+        _channel("TransferTarget"),
+        _text("DestType"),
+        _text("DestApp"),
+        _optional_id("DestBridgeUniqueid"),
+    ),
+    b"Pickup": _shape(events.Pickup, _THE_CHANNEL, _who("Target")),
+    b"ParkedCall": _shape(events.ParkedCall, _who("Parkee"), _text("ParkerDialString")),
+    b"ParkedCallTimeOut": _shape(events.ParkedCallTimeOut, _who("Parkee"), _text("ParkerDialString")),
+    b"UnParkedCall": _shape(events.UnParkedCall, _who("Parkee"), _who("Retriever")),
+    b"MixMonitorStart": _shape(events.MixMonitorStart, _THE_CHANNEL),
+    b"MixMonitorStop": _shape(events.MixMonitorStop, _THE_CHANNEL),
+    b"MixMonitorMute": _shape(events.MixMonitorMute, _THE_CHANNEL, _is_one("State")),
+    b"MonitorStart": _shape(events.MonitorStart, _THE_CHANNEL),
+    b"MonitorStop": _shape(events.MonitorStop, _THE_CHANNEL),
+    b"ChanSpyStart": _shape(events.ChanSpyStart, _who("Spyer"), _channel("Spyee")),
+}
+"""AMI's name of an event -> the class and, in the order of its fields after `at`, their sources."""
