@@ -10,6 +10,9 @@
     │   ├── LoginRefused          Asterisk does not know us
     │   ├── ActionRefused         Asterisk answered `Response: Error`
     │   └── WireError             what came, or what was to be sent, is no AMI message
+    ├── ClickError              a click in Planfix that is not dialled
+    │   ├── ClickRefused          it names what may not be dialled
+    │   └── TooManyClicks         more than `makecall.per_minute`
     └── PlanfixError            the way to Planfix
         ├── PlanfixUnreachable    no answer: network, time-out, 5xx, 429
         ├── TokenRefused          401
@@ -55,6 +58,18 @@ class ActionRefused(AmiError):
 
 class WireError(AmiError):
     """Bytes that are no AMI message, or a value that cannot be put into one."""
+
+
+class ClickError(AmiPlanfixError):
+    """A click in Planfix that is not dialled."""
+
+
+class ClickRefused(ClickError):
+    """The click names what may not be dialled; the message says what."""
+
+
+class TooManyClicks(ClickError):
+    """More clicks than `makecall.per_minute` allows."""
 
 
 class PlanfixError(AmiPlanfixError):

@@ -1,0 +1,40 @@
+"""Results go to stdout, as a table or as JSON lines; words for people go to stderr."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+Cell = str | int | float | None
+
+
+def tell(message: str) -> None:
+    """Say something to the person at the terminal."""
+    click.echo(printable(message), err=True)
+
+
+def print_json(row: Mapping[str, object]) -> None:
+    """Print one JSON object on a line of its own."""
+    click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows under headings; numbers to the right, the rest to the left."""
+    cells = [list(row) for row in rows]
+    texts = [[printable("" if cell is None else str(cell)) for cell in row] for row in cells]
+    widths = [max(len(text) for text in column) for column in zip(headings, *texts, strict=True)]
+    numeric = [
+        bool(cells) and all(isinstance(row[i], int | float | None) for row in cells)
+        for i in range(len(headings))
+    ]
+    for line in (list(headings), *texts):
+        padded = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        click.echo("  ".join(padded).rstrip())
+
+
+def printable(text: str) -> str:
+    """Show a caller's name or a server's words without letting them steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,110 @@
+"""Logs: one line per thing that happened, readable in a terminal, JSON under journald, and without secrets.
+
+An event's name is a fixed short past phrase (`report delivered`); what varies goes into keys. Levels: info
+= a person cares later; warning = heals itself; error = an administrator must act, and the line says how.
+"""
+
+import logging
+import os
+import re
+import sys
+from enum import StrEnum
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_SECRET_KEY = re.compile(r"token|secret|password|passwd|authorization|cookie|api_?key", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"(?i)\b((?:planfix_)?token|secret|password|pbxToken)(\"?\s*[=:]\s*\"?)(?!\[redacted\])[^\s&\"',;}]+"
+)
+REDACTED = "[redacted]"
+
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+
+class Format(StrEnum):
+    """How a line is written."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+def redact(text: str) -> str:
+    """Take what looks like a secret's value out of a text (`token=...`, `Secret: ...`)."""
+    return _SECRET_TEXT.sub(rf"\1\2{REDACTED}", text)
+
+
+def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Take secrets out of a log line: by the key's name, and where a text spells one."""
+    for key, value in event.items():
+        if _SECRET_KEY.search(key) and not isinstance(value, bool | int | None):
+            event[key] = REDACTED
+        elif isinstance(value, str):
+            event[key] = redact(value)
+    return event
+
+
+def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | None = None) -> None:
+    """Send all logs, also those of libraries, to `stream` (default: stderr as it is now).
+
+    `auto` writes JSON if nobody reads along in a terminal.
+    """
+    out = stream if stream is not None else sys.stderr
+    as_json = form is Format.JSON or (form is Format.AUTO and not out.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True)
+        if as_json
+        else structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    last: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact_event,
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=32),
+    ]
+    if _journal_reads(out):
+        last.append(_priority_prefix)
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("ami_planfix").setLevel(level.upper())
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=_named_logger,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _named_logger(*args: str) -> logging.Logger:
+    """Give structlog a logger below `ami_planfix`, so that only our own level is the configured one."""
+    name = args[0] if args else "ami_planfix"
+    return logging.getLogger(name if name.startswith("ami_planfix") else f"ami_planfix.{name}")
+
+
+def _journal_reads(stream: TextIO) -> bool:
+    """Tell whether journald is at the other end (systemd.exec: `JOURNAL_STREAM` is its device and inode)."""
+    expected = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
+    return expected == f"{found.st_dev}:{found.st_ino}"
+
+
+def _priority_prefix(_logger: WrappedLogger, method: str, line: EventDict | str) -> str:
+    """Put the syslog priority where journald takes it from (sd-daemon: `<4>`), for `journalctl -p`."""
+    return f"<{_PRIORITIES.get(method, 6)}>{line}"

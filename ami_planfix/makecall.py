@@ -1,0 +1,199 @@
+"""Ring the employee, then dial the client: what a click in Planfix asks for.
+
+A stolen token is toll fraud, so a click may only name an extension of this PBX and a number in an allowed
+country, no more than so many a minute; and since Planfix may repeat a request whose answer was late, the
+same click within a few seconds is the same call. Nothing is kept for later: with Asterisk away a click
+fails at once.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import phonenumbers
+import structlog
+
+from ami_planfix.calls.parties import Directory
+from ami_planfix.calls.reports import Extension
+from ami_planfix.config.model import MakeCall as Settings
+from ami_planfix.errors import ClickRefused, TooManyClicks
+
+log = structlog.get_logger("ami_planfix.makecall")
+
+REPEAT = 5.0
+"""Seconds within which the same click is the same call."""
+MINUTE = 60.0
+
+_EXTENSION = re.compile(r"[0-9A-Za-z_*#-]{1,32}", re.ASCII)
+_NUMBER = re.compile(r"\+?[0-9]{3,18}", re.ASCII)
+_BARE = "{number}"
+
+
+class Click(NamedTuple):
+    """A click that may be dialled."""
+
+    extension: Extension
+    number: str
+    """The client's number as digits with country code."""
+    exten: str
+    """What the dialplan is given to dial."""
+
+
+class Ring(NamedTuple):
+    """What Asterisk is asked: ring `channel`, then run `context`/`exten` on it."""
+
+    channel: str
+    context: str
+    exten: str
+    caller: str
+    """The number that the employee's phone shows while it rings."""
+    timeout: float
+    """Seconds for which the employee's phone rings."""
+    channel_id: str
+
+
+class Switchboard(Protocol):
+    """Whoever can ring a phone (`ami` can)."""
+
+    async def ring(self, ring: Ring) -> None:
+        """Have Asterisk take the order, or raise an `AmiError`; nothing is dialled later."""
+
+
+def read_click(raw_from: str, raw_to: str, directory: Directory, settings: Settings, home: str) -> Click:
+    """Check what a click names, and find what to dial; `home` is the country of the PBX (`RU`).
+
+    `ClickRefused` says what is wrong with it.
+    """
+    extension = directory.extension(raw_from) if _EXTENSION.fullmatch(raw_from) else None
+    if extension is None:
+        raise ClickRefused("from: no extension of this PBX")
+    if not _NUMBER.fullmatch(raw_to):
+        raise ClickRefused("to: a phone number is digits, with or without a + before them")
+    if directory.extension(raw_to) is not None:
+        raise ClickRefused("to: an extension of this PBX; only outside numbers are dialled")
+    number = directory.number(raw_to)
+    if not directory.is_outside(raw_to) or not number:
+        raise ClickRefused("to: no phone number")
+    parsed = phonenumbers.parse("+" + number)
+    country = country_of(parsed)
+    if country not in settings.countries:
+        allowed = ", ".join(settings.countries)
+        raise ClickRefused(f"to: a number in {country or 'no country'}; makecall.countries allows {allowed}")
+    return Click(extension, number, dialled(parsed, number, settings, home))
+
+
+def country_of(number: phonenumbers.PhoneNumber) -> str:
+    """Tell a number's country (`RU`), `''` if it has none; in doubt the main one of its calling code."""
+    code = number.country_code or 0
+    found = phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(code)
+    return "" if found in {"ZZ", "001"} else found
+
+
+def dialled(parsed: phonenumbers.PhoneNumber, number: str, settings: Settings, home: str) -> str:
+    """Write a number as the dialplan wants it: `79101234567`, or with a prefix `89101234567`, `810375...`.
+
+    A pattern with a prefix for national numbers gets them without the country code, since that is what a
+    national prefix replaces; `{number}` alone is the number as Planfix has it.
+    """
+    if parsed.country_code != phonenumbers.country_code_for_region(home):
+        return settings.dial.international.replace(_BARE, number)
+    if settings.dial.national == _BARE:
+        return number
+    return settings.dial.national.replace(_BARE, phonenumbers.national_significant_number(parsed))
+
+
+def new_channel_id(now: float) -> str:
+    """Choose a call's id: unique, and recognisable in Asterisk's own logs."""
+    return f"planfix-{int(now)}-{secrets.token_hex(4)}"
+
+
+class RecentClicks:
+    """Remembers the clicks of the last minute: which are repeated, and whether there are too many."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._times: deque[float] = deque()
+        self._calls: dict[Click, tuple[float, asyncio.Task[str]]] = {}
+
+    def same(self, click: Click, now: float) -> asyncio.Task[str] | None:
+        """Find the call that this click has already asked for; while Asterisk thinks, however long."""
+        for known, (at, task) in list(self._calls.items()):
+            if task.done() and now - at >= REPEAT:
+                del self._calls[known]
+        found = self._calls.get(click)
+        return None if found is None else found[1]
+
+    def count(self, now: float) -> None:
+        """Count one more call, or raise `TooManyClicks`."""
+        while self._times and now - self._times[0] >= MINUTE:
+            self._times.popleft()
+        if len(self._times) >= self._per_minute:
+            raise TooManyClicks(
+                f"more than {self._per_minute} calls a minute (makecall.per_minute); nothing was dialled"
+            )
+        self._times.append(now)
+
+    def remember(self, click: Click, now: float, task: asyncio.Task[str]) -> None:
+        """Keep a call for those who ask for it again; one that failed may be tried again at once."""
+        self._calls[click] = (now, task)
+
+        def forget_failure(done: asyncio.Task[str]) -> None:
+            failed = done.cancelled() or done.exception() is not None
+            if failed and self._calls.get(click, (0.0, None))[1] is done:
+                del self._calls[click]
+
+        task.add_done_callback(forget_failure)
+
+
+class MakeCall:
+    """Rings employees for clicks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: str,
+        directory: Directory,
+        switchboard: Switchboard,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._home = home
+        self._directory = directory
+        self._switchboard = switchboard
+        self._clock = clock
+        self._recent = RecentClicks(settings.per_minute)
+
+    async def click(self, raw_from: str, raw_to: str) -> str:
+        """Ring `from`, then dial `to`; returns the call's channel id once Asterisk has taken it.
+
+        Raises `ClickRefused`, `TooManyClicks`, or an `AmiError` if Asterisk does not take it.
+        """
+        click = read_click(raw_from, raw_to, self._directory, self._settings, self._home)
+        now = self._clock()
+        task = self._recent.same(click, now)
+        if task is None:
+            self._recent.count(now)
+            task = asyncio.create_task(self._ring(click))
+            self._recent.remember(click, now, task)
+        else:
+            log.info("click repeated", extension=click.extension, client=click.number)
+        return await asyncio.shield(task)
+
+    async def _ring(self, click: Click) -> str:
+        channel_id = new_channel_id(time.time())
+        await self._switchboard.ring(
+            Ring(
+                channel=self._settings.channel.format(extension=click.extension),
+                context=self._settings.context,
+                exten=click.exten,
+                caller=click.number,
+                timeout=self._settings.timeout,
+                channel_id=channel_id,
+            )
+        )
+        log.info("click dialled", call=channel_id, extension=click.extension, client=click.number)
+        return channel_id
