@@ -1,0 +1,277 @@
+"""When a call begins, whose a dialled leg is, and what a call's callid, number and DID are (Identity, rules 14-20, 25-28)."""
+
+from collections.abc import Iterator
+
+from ami_planfix.calls import events
+from ami_planfix.calls.call import Call, Moment
+from ami_planfix.calls.events import Uniqueid
+from ami_planfix.calls.parties import Directory, Kind
+from ami_planfix.calls.pbx import Channel, conversation, in_whose_name, origin, ringing
+from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome
+
+
+class Beginnings:
+    """Finds the moment at which facts become a call."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        calls: dict[Uniqueid, Call],
+        *,
+        prefix: str,
+        transfers_each: bool,
+        missed_each: bool,
+    ) -> None:
+        self._directory = directory
+        self._calls = calls
+        self._prefix = prefix
+        self._transfers_each = transfers_each
+        self._missed_each = missed_each
+
+    def look(self, channel: Channel, moment: Moment) -> None:
+        """See whether a call begins with what just happened to this channel."""
+        if channel.is_line:
+            if channel.state == events.RING and channel.dial is None:
+                self._arrive(channel, moment)
+            elif channel.dial is not None and channel.extension is None:
+                self._go_out(channel, moment)
+        if channel.bridge is not None:
+            for member in (channel, *conversation(channel)):
+                self._adopt(member, moment)
+        elif channel.rang and channel.dial is not None and channel.dial.source is not None:
+            for caller in origin(channel.dial.source):
+                self._adopt(caller, moment)
+
+    def look_back(self, channel: Channel, moment: Moment) -> None:
+        """See whether a channel that is gone wanted to call an outside number, and could not (rule 16)."""
+        extension = channel.extension
+        known = self._calls.get(channel.uniqueid)
+        if (
+            extension is None
+            or not channel.dialled
+            or channel.was_bridged
+            or channel.tried_leg
+            or known is not None
+        ):
+            return
+        if channel.is_local or not self._directory.is_outside(channel.dialled):
+            return
+        number = self._directory.number(channel.dialled)
+        if self._directory.is_company(number):
+            return
+        if not channel.tried_trunk and channel.hangup_requested:
+            moment.notes.append(
+                f"{channel.name} hung up before {number} was dialled: nothing is sent (rule 16)"
+            )
+            return
+        call = self._call(self._free_callid(channel.first.linkedid, channel), Direction.OUTGOING, moment)
+        call.phone, call.did = number, self._directory.common_number()
+        call.reported = not self._directory.is_ignored(number)
+        outcome = Outcome.NOT_AVAILABLE if channel.tried_trunk else Outcome.NOT_ALLOWED
+        call.complete_unplaced(extension, outcome, moment)
+
+    def place(self, leg: Channel, dest: events.Channel, dial_string: str) -> None:
+        """Find out what number a leg that has just been dialled calls, and in whose name."""
+        dial = leg.dial
+        if dial is None:
+            return
+        if leg.is_local:
+            if leg.twin is not None and leg.twin.named is not None:
+                self._name_first(leg, leg.twin.named)
+            return
+        if not leg.is_line:
+            return
+        dial.number = self._directory.dialled(leg.name, dial_string) or self._directory.number(dest.caller)
+        if leg.party.kind is Kind.BRANCH:
+            leg.extension = self._directory.extension(dest.caller) or self._directory.extension(dial.number)
+        if leg.extension is None:
+            leg.extension = self._directory.mobile_of(dial.number)
+        if leg.extension is None and dial.source is not None:
+            leg.extension = next(self._names(dial.source), None)
+
+    def note_dial(self, channel: Channel, data: str) -> None:
+        """Read whom a `Dial` names: a trunk (rule 16), or an employee whose phone may not be registered (rule 6)."""
+        for argument in data.partition(",")[0].split("&"):
+            party = self._directory.target(argument)
+            if party.kind in (Kind.PROVIDER, Kind.BRANCH):
+                for caller in origin(channel):
+                    caller.tried_trunk = True
+                    if not caller.dialled and channel.is_local:
+                        caller.dialled = channel.exten
+            elif party.extension is not None and channel.named is None:
+                channel.named = party.extension
+                self._name_first(channel, party.extension)
+
+    def new_caller(self, channel: Channel, caller: str) -> None:
+        """Take a client's number from its first NewCallerid, if its Newchannel had none (Identity, `phone`)."""
+        call = self._calls.get(channel.uniqueid)
+        if call is not None and call.client is channel and not call.phone and not call.said_anything:
+            call.phone = self._client_number(caller)
+
+    def set_did(self, channel: Channel, did: str) -> None:
+        """Take `FROM_DID`, where the client's Newchannel did not tell the DID (Identity, `diversion`)."""
+        call = self._calls.get(channel.uniqueid)
+        number = self._directory.number(did)
+        if call is None or call.client is not channel or call.said_anything or not number:
+            return
+        if call.direction is Direction.INCOMING and not self._dialled_did(channel):
+            self._set_did(call, number)
+
+    # Incoming
+
+    def _arrive(self, channel: Channel, moment: Moment) -> None:
+        """A line rings in: a client, unless the number is an employee's or the company's own."""
+        if channel.uniqueid in self._calls or channel.extension is not None:
+            return
+        caller = channel.first.caller
+        if channel.party.kind is Kind.BRANCH:
+            channel.extension = self._directory.extension(caller)
+        if channel.extension is None:
+            channel.extension = self._directory.mobile_of(caller)
+        number = self._directory.number(caller)
+        if channel.extension is not None:
+            moment.notes.append(
+                f"{channel.name} is {channel.extension}, calling from {caller} (rules 19, 28)"
+            )
+            channel.dialled = channel.dialled or channel.exten
+        elif self._directory.is_company(number):
+            moment.notes.append(
+                f"{channel.name} shows the company's own number {number}: no client (rule 27)"
+            )
+        else:
+            call = self._follow(channel, Direction.INCOMING, moment)
+            moment.notes.append(
+                f"incoming call {call.callid} from {call.phone or 'a hidden number'} to {call.did}"
+            )
+
+    def _follow(self, client: Channel, direction: Direction, moment: Moment) -> Call:
+        """Begin a call whose client is there already."""
+        linkedid = client.first.linkedid if direction is Direction.INCOMING else client.linkedid
+        call = self._call(self._free_callid(linkedid, client), direction, moment)
+        call.client = client
+        if direction is Direction.INCOMING:
+            call.phone = self._client_number(client.first.caller)
+            self._set_did(call, self._dialled_did(client) or client.party.number)
+            call.reported &= not self._directory.is_ignored(client.first.caller)
+        else:
+            self._set_outgoing_numbers(call, client)
+        self._calls[client.uniqueid] = call
+        return call
+
+    def _client_number(self, caller: str) -> str:
+        number = self._directory.number(caller)
+        return "" if self._directory.is_company(number) else number
+
+    def _dialled_did(self, client: Channel) -> str:
+        exten = client.first.exten
+        number = self._directory.number(exten)
+        known = self._directory.is_company(number) or self._directory.did(number) is not None
+        return number if number and (known or self._directory.is_outside(exten)) else ""
+
+    def _set_did(self, call: Call, number: str) -> None:
+        call.did = number
+        did = self._directory.did(number)
+        call.reported = did is None or did.reported
+
+    # Outgoing
+
+    def _go_out(self, leg: Channel, moment: Moment) -> None:
+        """A leg to the outside is dialled: by an employee (rule 14), for a client (rule 20), or by nobody (rule 25)."""
+        dial = leg.dial
+        if dial is None or dial.source is None or leg.uniqueid in self._calls:
+            return
+        if self._directory.is_company(dial.number):
+            return
+        callers = [
+            caller for caller in origin(dial.source) if caller.extension is not None and not caller.spies
+        ]
+        if not callers:
+            return
+        call = next((call for call in map(self._dialling_call, callers) if call is not None), None)
+        if call is None:
+            linkedid = callers[0].first.linkedid
+            call = self._call(self._free_callid(linkedid, _first_channel(leg)), Direction.OUTGOING, moment)
+            self._set_outgoing_numbers(call, leg)
+            for caller in callers:
+                self._calls[caller.uniqueid] = call
+            moment.notes.append(f"outgoing call {call.callid} to {call.phone}")
+        self._calls[leg.uniqueid] = call
+        call.dial(leg, moment)
+
+    def _dialling_call(self, caller: Channel) -> Call | None:
+        """Find the call for which this employee is dialling already: another trunk is tried, not another call."""
+        call = self._calls.get(caller.uniqueid)
+        return call if call is not None and not call.over and call.client is None else None
+
+    def _set_outgoing_numbers(self, call: Call, leg: Channel) -> None:
+        dial = leg.dial
+        call.phone = (dial.number if dial is not None else "") or self._directory.number(leg.first.caller)
+        shown = dial.shown if dial is not None else leg.first.connected
+        number = "" if self._directory.extension(shown) else self._directory.number(shown)
+        call.did = number or leg.party.number
+        call.reported = not self._directory.is_ignored(call.phone)
+
+    # Either
+
+    def _adopt(self, line: Channel, moment: Moment) -> None:
+        """Begin a call with an outsider whom an employee's phone rings for or talks with, though none has begun.
+
+        Rule 25: an Originate dialled the client first. And what is left to do if the events of the beginning
+        were lost: a line whose state was Ring called us, any other was called.
+        """
+        if not line.is_line or line.extension is not None or line.uniqueid in self._calls or not line.alive:
+            return
+        dial = line.dial
+        number = dial.number if dial is not None else self._directory.number(line.first.caller)
+        if self._directory.is_company(number):
+            return
+        heard = conversation(line)
+        if any(one.uniqueid in self._calls and self._calls[one.uniqueid].client is one for one in heard):
+            return  # an outside leg of a client's call (rules 9, 20)
+        if not any(one.extension is not None and not one.spies for one in (*heard, *ringing(line))):
+            return
+        came_in = dial is None and line.first.state != events.DOWN
+        call = self._follow(line, Direction.INCOMING if came_in else Direction.OUTGOING, moment)
+        moment.notes.append(f"call {call.callid} with {call.phone} found under way (rule 25)")
+
+    def _call(self, callid: CallId, direction: Direction, moment: Moment) -> Call:
+        return Call(
+            callid,
+            direction,
+            moment.at,
+            self._directory,
+            self._calls,
+            transfers_each=self._transfers_each,
+            missed_each=self._missed_each,
+        )
+
+    def _free_callid(self, linkedid: str, first: Channel) -> CallId:
+        """Choose a callid: the Linkedid, but for a call within another one, which has its first channel's Uniqueid."""
+        callid = self._prefix + linkedid
+        taken = {call.callid for one in first.group.living if (call := self._calls.get(one)) is not None}
+        return CallId(self._prefix + first.uniqueid if callid in taken else callid)
+
+    def _names(self, source: Channel) -> Iterator[Extension]:
+        """Find in whose name a leg is dialled: that of the Local channel that dials it, or of the phone that forwarded."""
+        for half in in_whose_name(source):
+            exten = half.name.partition("/")[2].rpartition("@")[0]
+            extension = self._directory.in_name_of(exten)
+            if extension is None and half.forwarder:
+                extension = self._directory.party(half.forwarder).extension
+            if extension is not None:
+                yield extension
+
+    def _name_first(self, channel: Channel, extension: Extension) -> None:
+        for caller in origin(channel):
+            call = self._calls.get(caller.uniqueid)
+            if call is not None and call.client is caller and call.first_dialled is None:
+                call.first_dialled = extension
+
+
+def _first_channel(leg: Channel) -> Channel:
+    """Find the first channel of the chain that ends in this leg: the outermost Local half, or the leg itself."""
+    first = leg
+    if leg.dial is not None and leg.dial.source is not None:
+        for half in in_whose_name(leg.dial.source):
+            first = half.twin or half
+    return first
