@@ -202,7 +202,7 @@ class Call:
         for leg in ringing(client):
             if self.first_dialled is None:
                 self.first_dialled = leg.extension
-            if not leg.rang or leg.bridge is not None or leg.spies:
+            if not leg.rang or leg.was_bridged or leg.spies:
                 continue
             extension = self._whose(leg)
             if extension is not None and extension not in talking:

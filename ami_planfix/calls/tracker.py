@@ -243,14 +243,16 @@ class Tracker:
         return [leg] if dialling is None else [leg, dialling]
 
     def _end_dial(self, event: events.DialEnd) -> list[Channel]:
+        leg = self._know(event.dest)
+        if leg is None:
+            return []
+        if leg.dial is None:
+            return [leg]  # whoever picks a call up was never dialled (rule 10)
         channels = self._dial(event.channel, event.dest)
-        if channels:
-            dial = channels[0].dial
-            if dial is not None:
-                dial.status = event.status
-                if event.forward:
-                    dial.forwarded = True
-                    self._explain("11", channels)
+        leg.dial.status = event.status
+        if event.forward:
+            leg.dial.forwarded = True
+            self._explain("11", channels)
         return channels
 
     def _enter(self, event: events.BridgeEnter) -> list[Channel]:
