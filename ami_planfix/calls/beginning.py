@@ -56,7 +56,7 @@ class Beginnings:
             return
         if channel.is_local or not self._directory.is_outside(channel.dialled):
             return
-        number = self._directory.number(channel.dialled)
+        number = self._directory.dialled("", channel.dialled)
         if self._directory.is_company(number):
             return
         if not channel.tried_trunk and channel.hangup_requested:

@@ -16,6 +16,7 @@ DOWN = 0
 RING = 4
 RINGING = 5
 UP = 6
+BUSY = 7
 
 
 class Channel(NamedTuple):

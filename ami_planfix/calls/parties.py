@@ -80,7 +80,8 @@ class Directory(Protocol):
         """Read the number that a leg on a trunk dials, as digits with country code; `''` if there is none.
 
         Forms: `NUMBER@trunk`, `trunk/NUMBER`, `g0/NUMBER`, `i1/NUMBER`, `sip:NUMBER@host`; the trunk's
-        configured `strip` (a prefix for an outside line) is taken off first.
+        configured `strip` (a prefix for an outside line) is taken off first. Without a channel it is what
+        somebody dialled on a phone, perhaps with any trunk's `strip` before it.
         """
 
     def target(self, argument: str) -> Party:

@@ -10,6 +10,7 @@ from typing import NamedTuple, assert_never
 from ami_planfix.calls import events
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.call import Call, Moment
+from ami_planfix.calls.causes import ended_by_itself
 from ami_planfix.calls.events import BridgeId, Event, Snapshot, Uniqueid
 from ami_planfix.calls.part import State
 from ami_planfix.calls.parties import Directory
@@ -149,7 +150,7 @@ class Tracker:
             case events.HangupRequest():
                 channels = self._all(event.channel)
                 for channel in channels:
-                    channel.hangup_requested = True
+                    channel.hangup_requested |= _is_the_callers(event)
                     channel.cause = event.cause
                     channel.tech_cause = event.tech_cause
                 return channels
@@ -407,6 +408,11 @@ def _asks_itself(channel: Channel) -> bool:
     if channel.dial is None:
         return channel.state == events.RING
     return channel.dial.source is None and channel.state == events.UP
+
+
+def _is_the_callers(event: events.HangupRequest) -> bool:
+    """Tell whether the phone hung up, and did not just take note of our refusal (`Congestion()`, `Busy()`)."""
+    return event.channel.state != events.BUSY and not ended_by_itself(event.cause, forwarded=False)
 
 
 def _as_live(call: Call) -> LiveCall:
