@@ -16,7 +16,8 @@
     └── PlanfixError            the way to Planfix
         ├── PlanfixUnreachable    no answer: network, time-out, 5xx, 429
         ├── TokenRefused          401
-        └── ReportRefused         400, with Planfix's words
+        ├── ReportRefused         400, with Planfix's words
+        └── SetupRefused          `setup` names an account that we do not take
 """
 
 
@@ -93,3 +94,7 @@ class TokenRefused(PlanfixError):
 
 class ReportRefused(PlanfixError):
     """Planfix answered 400: it will not take this report, whatever we do."""
+
+
+class SetupRefused(PlanfixError):
+    """Planfix's `setup` names an account that we do not take; the message is for Planfix's administrator."""

@@ -24,7 +24,7 @@ ERRORS = {
     415: "Unsupported media type",
     429: "Too many requests",
     500: "Internal error",
-    502: "Refused by Asterisk",
+    502: "Bad gateway",
     503: "Unavailable",
 }
 """`error` of each status. 400 and 401 are the vendor's (Planfix API, answers), the rest is ours."""

@@ -107,9 +107,7 @@ class Listener:
                 os.chown(path, -1, grp.getgrnam(group).gr_gid)
         except (OSError, KeyError) as fault:
             await self.close()
-            words = (
-                f"there is no group {group}" if isinstance(fault, KeyError) else fault.strerror or str(fault)
-            )
+            words = f"there is no group {group}" if isinstance(fault, KeyError) else fault.strerror or str(fault)
             raise ListenerError(f"{self.name}: cannot listen on {path}: {words}") from fault
 
     async def close(self) -> None:

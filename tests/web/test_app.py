@@ -134,9 +134,7 @@ class TestLimits:
         monkeypatch.setattr(connection, "FIRST_REQUEST_WITHIN", 0.05)
         assert await send(port, b"POST /echo HTTP/1.1\r\nHost: ") == b""
 
-    async def test_one_address_cannot_take_all_connections(
-        self, port: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_one_address_cannot_take_all_connections(self, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "MOST_PER_PEER", 2)
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         for reader, writer in held:

@@ -1,0 +1,47 @@
+"""Take the account that Planfix names when the integration is switched on there.
+
+What works is not replaced by what does not: with an account known already, the new address and token are
+kept only after Planfix has taken them. With none, they are kept at once, since nothing can be lost.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from ami_planfix.errors import SetupRefused
+from ami_planfix.planfix.account import Account, Credentials
+from ami_planfix.planfix.api import PlanfixApi
+from ami_planfix.planfix.messages import Ping, Setup
+
+log = structlog.get_logger("ami_planfix.setup")
+
+
+class SwitchOn:
+    """Checks, verifies and keeps what `setup` brings."""
+
+    def __init__(self, account: Account, timeout: float, told: Callable[[Ping], None]) -> None:
+        self._account = account
+        self._timeout = timeout
+        self._told = told
+
+    async def set_up(self, setup: Setup) -> None:
+        """Keep an account that Planfix takes; raises SetupRefused, another PlanfixError, or StorageError."""
+        self._account.check(setup)
+        known = self._account.credentials() is not None
+        if known:
+            await self._verify(setup)
+        if not await self._account.adopt(setup):
+            raise SetupRefused(
+                "the configuration file of the PBX has a planfix.url or planfix.token of its own, and they are "
+                "not these; its administrator removes or corrects them"
+            )
+        if not known:
+            await self._verify(setup)
+
+    async def _verify(self, setup: Setup) -> None:
+        candidate = Credentials(setup.planfix_url, setup.planfix_token)
+        api = PlanfixApi(lambda: candidate, timeout=self._timeout)
+        try:
+            self._told(await api.ping())
+        finally:
+            await api.close()
