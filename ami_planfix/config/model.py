@@ -50,16 +50,10 @@ class Section(BaseModel):
 class Ami(Section):
     """The connection to Asterisk (its manager interface, AMI)."""
 
-    name: Word = Field(
-        "", description="Name of this PBX if there are several; it goes before every call's id."
-    )
+    name: Word = Field("", description="Name of this PBX if there are several; it goes before every call's id.")
     host: Host = Field("127.0.0.1", description="Where Asterisk is.")
-    port: Port = Field(
-        5038, description="Asterisk's port: `port` in manager.conf, or `tlsbindaddr` with TLS."
-    )
-    username: Word = Field(
-        "ami-planfix", min_length=1, description="The section of manager.conf that is ours."
-    )
+    port: Port = Field(5038, description="Asterisk's port: `port` in manager.conf, or `tlsbindaddr` with TLS.")
+    username: Word = Field("ami-planfix", min_length=1, description="The section of manager.conf that is ours.")
     secret: Secret = Field(SecretStr(""), description="Its `secret`.")
     tls: bool = Field(False, description="Speak TLS with Asterisk (`tlsenable` in manager.conf).")
     ca: FilePath | None = Field(
@@ -79,16 +73,12 @@ class Planfix(Section):
     url: WebUrl | None = Field(
         None, description="The address that Planfix shows.", examples=["https://company.planfix.com/tel/api"]
     )
-    token: Secret = Field(
-        SecretStr(""), description="The token that Planfix shows; we present it with every report."
-    )
+    token: Secret = Field(SecretStr(""), description="The token that Planfix shows; we present it with every report.")
     canceled_status: Literal["Canceled", "Cancelled"] = Field(
         "Canceled",
         description="How Planfix spells it: its English documentation has one `l`, the Russian one two.",
     )
-    hidden_number: Text = Field(
-        "anonymous", min_length=1, description="Sent as the number of a caller who hides it."
-    )
+    hidden_number: Text = Field("anonymous", min_length=1, description="Sent as the number of a caller who hides it.")
     allowed_hosts: tuple[Host, ...] = Field(
         ("planfix.com", "planfix.ru"),
         description="Hosts that Planfix may name when it switches the integration on, with their subdomains.",
@@ -161,9 +151,7 @@ class Employee(Section):
 class Numbering(Section):
     """Telephone numbers and extensions."""
 
-    country: Country = Field(
-        "RU", description="Your country (ISO 3166); numbers without a country code belong to it."
-    )
+    country: Country = Field("RU", description="Your country (ISO 3166); numbers without a country code belong to it.")
     area_code: AreaCode = Field(
         "", description="Your area code, for numbers of five to seven digits; empty: none.", examples=["495"]
     )
@@ -189,9 +177,7 @@ class Trunk(Section):
         "provider",
         description="`provider`: the outside world; `internal`: your other PBX; `ignore`: not reported.",
     )
-    strip: Prefix = Field(
-        "", description="Prefix that is dialled before the client's number on it.", examples=["9"]
-    )
+    strip: Prefix = Field("", description="Prefix that is dialled before the client's number on it.", examples=["9"])
 
 
 class Did(Section):
@@ -248,9 +234,7 @@ class MakeCall(Section):
     channel: PhonePattern = Field(
         "PJSIP/{extension}", description="The phone that rings; {extension} is the employee's."
     )
-    context: Word = Field(
-        "from-internal", min_length=1, description="The context that dials the client then."
-    )
+    context: Word = Field("from-internal", min_length=1, description="The context that dials the client then.")
     timeout: Seconds = Field(30, ge=1, le=600, description="Seconds for which the employee's phone rings.")
     auto_answer: bool = Field(False, description="Ask the employee's phone to answer by itself.")
     dial: Dial = Field(Dial(), description="How the dialplan wants numbers.")
@@ -258,18 +242,14 @@ class MakeCall(Section):
         ("RU",),
         description="Countries that may be dialled. Left out: numbering.country alone.",
     )
-    per_minute: int = Field(
-        10, ge=1, le=10000, description="Not more clicks than this a minute, of all together."
-    )
+    per_minute: int = Field(10, ge=1, le=10000, description="Not more clicks than this a minute, of all together.")
 
 
 class Contacts(Section):
     """Names of callers, asked of Planfix by the dialplan."""
 
     timeout: Seconds = Field(1.5, description="Seconds that a caller waits for it at most.")
-    cache: Annotated[int, Field(ge=0, le=86400)] = Field(
-        300, description="Seconds for which an answer is kept."
-    )
+    cache: Annotated[int, Field(ge=0, le=86400)] = Field(300, description="Seconds for which an answer is kept.")
     fastagi: Listen = Field(Address("127.0.0.1", 4583), description="Where the dialplan asks (FastAGI).")
 
 
@@ -302,17 +282,13 @@ class Storage(Section):
         SecretStr("sqlite:////var/lib/ami-planfix/state.db"),
         description="A file: sqlite:////PATH, or a server: postgresql://USER:PASSWORD@HOST/DATABASE.",
     )
-    durable: bool = Field(
-        False, description="Lose nothing in a power cut either; every report waits for the disk."
-    )
+    durable: bool = Field(False, description="Lose nothing in a power cut either; every report waits for the disk.")
 
 
 class Log(Section):
     """What is written to the log."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="From which importance on."
-    )
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="From which importance on.")
     format: Literal["auto", "json", "text"] = Field(
         "auto", description="`json`, `text`, or `auto`: text in a terminal, else JSON."
     )

@@ -78,12 +78,7 @@ def _web_url(value: str) -> str:
         raise NotAllowedError(allowed) from None
     plain = parts.scheme == "http" and is_loopback(host)
     extra = parts.username or parts.password or parts.query or parts.fragment
-    if (
-        not host
-        or extra
-        or not (parts.scheme == "https" or plain)
-        or re.search(r"[\s\x00-\x1f\x7f\\]", value)
-    ):
+    if not host or extra or not (parts.scheme == "https" or plain) or re.search(r"[\s\x00-\x1f\x7f\\]", value):
         instead = "https" + value[4:] if parts.scheme == "http" and host and not extra else ""
         raise NotAllowedError(allowed, instead)
     return value.rstrip("/")
@@ -92,9 +87,7 @@ def _web_url(value: str) -> str:
 def _storage_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if not re.match(r"sqlite:////[^/]|postgresql://[^/]", url):
-        raise NotAllowedError(
-            "sqlite:////ABSOLUTE/PATH (four strokes) or postgresql://USER:PASSWORD@HOST/DATABASE"
-        )
+        raise NotAllowedError("sqlite:////ABSOLUTE/PATH (four strokes) or postgresql://USER:PASSWORD@HOST/DATABASE")
     return value
 
 
@@ -118,9 +111,7 @@ def _extensions(value: str) -> str:
     except re.error as error:
         raise NotAllowedError(f"a regular expression, such as \\d{{3,4}} ({error})") from None
     if pattern.fullmatch("") or pattern.fullmatch("79101234567"):
-        raise NotAllowedError(
-            "a regular expression for your extensions alone: it must not match telephone numbers"
-        )
+        raise NotAllowedError("a regular expression for your extensions alone: it must not match telephone numbers")
     return value
 
 
@@ -165,21 +156,17 @@ Text = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{0,200}", "one line of text")]
 Host = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,253}", "a host name or an address")]
 Extension = Annotated[str, _matching(r"[0-9A-Za-z_*#-]{1,32}", "an extension, such as 101")]
 NoExtension = Annotated[str, _matching(r"[0-9A-Za-z_*#-]{0,32}", "an extension, such as 101, or ''")]
-Device = Annotated[
-    str, _matching(r"[A-Za-z][A-Za-z0-9_]*/[^\s,&;|/][^\s,&;|]*", "TECHNOLOGY/NAME, such as PJSIP/101")
-]
+Device = Annotated[str, _matching(r"[A-Za-z][A-Za-z0-9_]*/[^\s,&;|/][^\s,&;|]*", "TECHNOLOGY/NAME, such as PJSIP/101")]
 ChannelPattern = Annotated[
     str,
-    _matching(
-        r"[A-Za-z*][A-Za-z0-9_*]*(?:/[^\s,&|]+)?", "TECHNOLOGY/NAME, such as PJSIP/anonymous; * is anything"
-    ),
+    _matching(r"[A-Za-z*][A-Za-z0-9_*]*(?:/[^\s,&|]+)?", "TECHNOLOGY/NAME, such as PJSIP/anonymous; * is anything"),
 ]
-Number = Annotated[str, _matching(r"\+?[0-9 ().-]{2,40}", "a telephone number, such as '74951230000'")]
+Number = Annotated[str, _matching(r"(?=.*[0-9])\+?[0-9 ().-]{2,30}", "a telephone number, such as '74951230000'")]
 NoNumber = Annotated[
-    str, _matching(r"(?:\+?[0-9 ().-]{2,40})?", "a telephone number, such as '74951230000', or ''")
+    str, _matching(r"(?:(?=.*[0-9])\+?[0-9 ().-]{2,30})?", "a telephone number, such as '74951230000', or ''")
 ]
 NumberPattern = Annotated[
-    str, _matching(r"\+?[0-9 ().*-]{1,40}", "a telephone number; * is anything: '79031234567', '7800*'")
+    str, _matching(r"\+?[0-9 ().*-]{1,30}", "a telephone number; * is anything: '79031234567', '7800*'")
 ]
 Prefix = Annotated[str, _matching(r"[0-9*#+]{0,16}", "digits that are dialled before the number, or ''")]
 AreaCode = Annotated[str, _matching(r"[0-9]{0,6}", "the digits of your area code, such as '495', or ''")]
