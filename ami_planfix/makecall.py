@@ -76,14 +76,22 @@ def read_click(raw_from: str, raw_to: str, directory: Directory, settings: Setti
     if directory.extension(raw_to) is not None:
         raise ClickRefused("to: an extension of this PBX; only outside numbers are dialled")
     number = directory.number(raw_to)
-    if not directory.is_outside(raw_to) or not number:
+    parsed = _parsed(number)
+    if parsed is None or not directory.is_outside(raw_to):
         raise ClickRefused("to: no phone number")
-    parsed = phonenumbers.parse("+" + number)
     country = country_of(parsed)
     if country not in settings.countries:
         allowed = ", ".join(settings.countries)
         raise ClickRefused(f"to: a number in {country or 'no country'}; makecall.countries allows {allowed}")
     return Click(extension, number, dialled(parsed, number, settings, home))
+
+
+def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        parsed = phonenumbers.parse("+" + number)
+    except phonenumbers.NumberParseException:
+        return None
+    return parsed if phonenumbers.is_possible_number(parsed) else None
 
 
 def country_of(number: phonenumbers.PhoneNumber) -> str:

@@ -1,0 +1,202 @@
+"""A click rings the employee and dials the client; a stolen token dials nothing else."""
+
+import asyncio
+import re
+
+import pytest
+
+from ami_planfix.config.model import Config, Dial
+from ami_planfix.config.model import MakeCall as Settings
+from ami_planfix.errors import ClickRefused, NotConnected, TooManyClicks
+from ami_planfix.makecall import MINUTE, REPEAT, MakeCall, Ring, read_click
+from ami_planfix.numbering import Numbering
+
+NUMBERING = Numbering(Config.model_validate({"numbering": {"extensions": r"10\d", "area_code": "495"}}))
+
+
+DEFAULTS = Settings()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 5000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Asterisk:
+    """Takes rings, or raises; `held` keeps it thinking until it is set."""
+
+    def __init__(self) -> None:
+        self.rings: list[Ring] = []
+        self.fault: Exception | None = None
+        self.held: asyncio.Event | None = None
+
+    async def ring(self, ring: Ring) -> None:
+        self.rings.append(ring)
+        if self.held:
+            await self.held.wait()
+        if self.fault:
+            raise self.fault
+
+
+def makecall(asterisk: Asterisk, clock: Clock, settings: Settings = DEFAULTS) -> MakeCall:
+    return MakeCall(settings, "RU", NUMBERING, asterisk, clock)
+
+
+class TestWhatMayBeDialled:
+    @pytest.mark.parametrize(
+        "to", ["79101234567", "+79101234567", "89101234567", "9101234567", "1234567", "+74951234567"]
+    )
+    def test_a_number_of_an_allowed_country_however_written(self, to: str) -> None:
+        click = read_click("101", to, NUMBERING, Settings(), "RU")
+        assert click.extension == "101"
+        assert re.fullmatch(r"7\d{10}", click.number)
+        assert click.exten == click.number
+
+    @pytest.mark.parametrize(
+        "sender",
+        ["", "200", "101\r\nApplication: System", "101&PJSIP/102", "101/n", "101,1", "../101", "１０１", "101 "],
+    )
+    def test_from_must_be_an_extension_of_the_pbx(self, sender: str) -> None:
+        with pytest.raises(ClickRefused, match=r"^from: "):
+            read_click(sender, "79101234567", NUMBERING, Settings(), "RU")
+
+    @pytest.mark.parametrize(
+        "to",
+        [
+            "",
+            "79101234567\r\nVariable: A=1",
+            "79101234567\n",
+            "79101234567&PJSIP/102",
+            "79101234567@other-context",
+            "79101234567,1,System(id)",
+            "${SHELL(id)}",
+            "*97",
+            "#1",
+            "++79101234567",
+            "7 910 123-45-67",
+            "７９１０１２３４５６７",
+            "7" * 40,
+            "112",
+            "900",
+        ],
+    )
+    def test_to_must_be_a_phone_number_and_nothing_else(self, to: str) -> None:
+        with pytest.raises(ClickRefused, match=r"^to: "):
+            read_click("101", to, NUMBERING, Settings(), "RU")
+
+    def test_a_colleague_is_no_client(self) -> None:
+        with pytest.raises(ClickRefused, match="an extension of this PBX"):
+            read_click("101", "102", NUMBERING, Settings(), "RU")
+
+    @pytest.mark.parametrize(
+        ("to", "country"),
+        [
+            ("+375291234567", "BY"),
+            ("+77012345678", "KZ"),
+            ("810375291234567", "BY"),
+            ("+18765551234", "JM"),
+            ("+8821612345678", "no country"),
+            ("+979123456789", "no country"),
+        ],
+    )
+    def test_a_country_that_is_not_allowed_is_named(self, to: str, country: str) -> None:
+        with pytest.raises(ClickRefused, match=f"^to: a number in {country}; makecall.countries allows RU$"):
+            read_click("101", to, NUMBERING, Settings(), "RU")
+
+    def test_other_countries_can_be_allowed(self) -> None:
+        click = read_click("101", "+375291234567", NUMBERING, Settings(countries=("RU", "BY")), "RU")
+        assert (click.number, click.exten) == ("375291234567", "375291234567")
+
+
+class TestHowItIsDialled:
+    SETTINGS = Settings(dial=Dial(national="8{number}", international="810{number}"), countries=("RU", "KZ", "BY"))
+
+    @pytest.mark.parametrize(
+        ("to", "exten"),
+        [
+            ("79101234567", "89101234567"),
+            ("+77012345678", "87012345678"),
+            ("+375291234567", "810375291234567"),
+        ],
+    )
+    def test_prefixes_of_the_dialplan(self, to: str, exten: str) -> None:
+        assert read_click("101", to, NUMBERING, self.SETTINGS, "RU").exten == exten
+
+    async def test_what_asterisk_is_asked(self) -> None:
+        asterisk = Asterisk()
+        settings = Settings(channel="Local/{extension}@phones", context="outbound", timeout=20)
+        channel_id = await makecall(asterisk, Clock(), settings).click("101", "+79101234567")
+        assert asterisk.rings == [Ring("Local/101@phones", "outbound", "79101234567", "79101234567", 20.0, channel_id)]
+        assert re.fullmatch(r"planfix-\d+-[0-9a-f]{8}", channel_id)
+
+
+class TestRepeats:
+    async def test_the_same_click_within_seconds_is_the_same_call(self) -> None:
+        asterisk, clock = Asterisk(), Clock()
+        calls = makecall(asterisk, clock)
+        first = await calls.click("101", "79101234567")
+        clock.now += REPEAT - 0.1
+        assert await calls.click("101", "+79101234567") == first
+        assert len(asterisk.rings) == 1
+
+    async def test_after_that_it_is_a_call_of_its_own(self) -> None:
+        asterisk, clock = Asterisk(), Clock()
+        calls = makecall(asterisk, clock)
+        first = await calls.click("101", "79101234567")
+        clock.now += REPEAT
+        assert await calls.click("101", "79101234567") != first
+        assert len(asterisk.rings) == 2
+
+    async def test_another_employee_or_number_is_another_call(self) -> None:
+        asterisk = Asterisk()
+        calls = makecall(asterisk, Clock())
+        for sender, to in (("101", "79101234567"), ("102", "79101234567"), ("101", "79101234568")):
+            await calls.click(sender, to)
+        assert len(asterisk.rings) == 3
+
+    async def test_simultaneous_ones_wait_for_the_same_answer(self) -> None:
+        asterisk = Asterisk()
+        asterisk.held = asyncio.Event()
+        calls = makecall(asterisk, Clock())
+        waiting = [asyncio.create_task(calls.click("101", "79101234567")) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # the client that went away takes nobody's call with it
+        asterisk.held.set()
+        assert await waiting[1] == await waiting[2]
+        assert len(asterisk.rings) == 1
+
+    async def test_one_that_failed_may_be_tried_again_at_once(self) -> None:
+        asterisk = Asterisk()
+        calls = makecall(asterisk, Clock())
+        asterisk.fault = NotConnected("no connection to Asterisk")
+        with pytest.raises(NotConnected):
+            await calls.click("101", "79101234567")
+        asterisk.fault = None
+        await calls.click("101", "79101234567")
+        assert len(asterisk.rings) == 2
+
+
+class TestLimit:
+    async def test_no_more_than_so_many_a_minute_of_all_together(self) -> None:
+        asterisk, clock = Asterisk(), Clock()
+        calls = makecall(asterisk, clock, Settings(per_minute=2))
+        await calls.click("101", "79101234561")
+        await calls.click("102", "79101234562")
+        with pytest.raises(TooManyClicks, match=r"more than 2 calls a minute \(makecall.per_minute\)"):
+            await calls.click("103", "79101234563")
+        clock.now += MINUTE
+        await calls.click("103", "79101234563")
+        assert len(asterisk.rings) == 3
+
+    async def test_repeats_and_refused_clicks_do_not_count(self) -> None:
+        asterisk, clock = Asterisk(), Clock()
+        calls = makecall(asterisk, clock, Settings(per_minute=2))
+        for _ in range(5):
+            await calls.click("101", "79101234561")
+            with pytest.raises(ClickRefused):
+                await calls.click("101", "112")
+        await calls.click("101", "79101234562")
+        assert len(asterisk.rings) == 2
