@@ -140,7 +140,8 @@ class Asterisk:
     def log(self) -> str:
         """Return what Asterisk has written so far."""
         paths = (self.folder / "log" / name for name in ("console", "messages"))
-        return "\n".join(path.read_text("utf-8", "replace") for path in paths if path.exists())
+        lines = (line for path in paths if path.exists() for line in path.read_text("utf-8", "replace").splitlines())
+        return "\n".join(line for line in lines if "loader.c" not in line)  # Debian has more modules than we configure
 
     def _lay_out(self) -> None:
         for name in ("etc", "run", "log", "spool/monitor", "spool/tmp", "lib", "data/moh"):

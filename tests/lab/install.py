@@ -34,9 +34,7 @@ def root(version: int) -> Path:
     """Return the root folder of one Asterisk; InstallError says how to get it."""
     folder = cache() / f"asterisk-{version}"
     if not folder.is_dir():
-        raise InstallError(
-            f"there is no Asterisk {version} in {folder}: run `python -m tests.lab install` as root"
-        )
+        raise InstallError(f"there is no Asterisk {version} in {folder}: run `python -m tests.lab install` as root")
     return folder
 
 
@@ -65,9 +63,7 @@ def _bootstrap(version: int, folder: Path) -> None:
         ["chroot", str(part), "/usr/sbin/asterisk", "-V"], capture_output=True, text=True, check=False
     )
     if not answer.stdout.startswith(f"Asterisk {version}."):
-        raise InstallError(
-            f"{SUITES[version]} has {answer.stdout.strip() or answer.stderr.strip()}, not {version}"
-        )
+        raise InstallError(f"{SUITES[version]} has {answer.stdout.strip() or answer.stderr.strip()}, not {version}")
     shutil.rmtree(part / "var" / "cache" / "apt" / "archives", ignore_errors=True)
     part.rename(folder)
 

@@ -16,6 +16,7 @@ from tests.lab.waiting import NotInTimeError
 PROVIDER_HOST = "127.0.0.2"  # Asterisk tells its trunks by their addresses
 BACKUP_HOST = "127.0.0.3"
 BRANCH_HOST = "127.0.0.4"
+STRANGER_HOST = "127.0.0.5"  # no trunk of ours
 PHONE_SECRET = "phone-secret"
 
 CLIENT = "79101234567"
@@ -45,6 +46,7 @@ class Lab:
         self.provider = Provider(PROVIDER_HOST)
         self.backup = Provider(BACKUP_HOST)
         self.branch = Provider(BRANCH_HOST)
+        self.stranger = Provider(STRANGER_HOST)
         self.phones: dict[str, Phone] = {
             extension: Phone(HOST, extension, 400 + 100 * number, PHONE_SECRET, name)
             for number, (extension, name) in enumerate(EMPLOYEES.items())
@@ -53,6 +55,7 @@ class Lab:
         self.client = self.provider.line(CLIENT, 1000)
         self.outsider = self.provider.line(COLLEAGUE_OUTSIDE, 1100)
         self.mobile = self.provider.line(MOBILE_OF_101, 1200)
+        self.story_begins = 0  # where in `ami.events`
         self._version = version
         self._driver: Driver = driver
         self._asterisk: Asterisk | None = None
@@ -117,13 +120,20 @@ class Lab:
         """Set a global variable of the dialplan."""
         await self.ami.action("Setvar", Variable=name, Value=value)
 
+    async def put(self, family: str, key: str, value: str) -> None:
+        """Put a value into Asterisk's own database, as FreePBX does."""
+        await self.ami.action("DBPut", Family=family, Key=key, Val=value)
+
     async def quiet(self) -> None:
         """Wait until the last channel is gone."""
         await self.ami.quiet()
         self._raise_failures()
 
     def forget(self) -> None:
-        """Be ready for the next story: no untaken calls, no behaviours."""
+        """Be ready for the next story: no untaken calls, no behaviours; what AMI said is of the past."""
+        self.story_begins = len(self.ami.events)
+        for agent in self._agents():
+            agent.forget()
         for line in self._lines():
             line.forget()
 
@@ -141,12 +151,15 @@ class Lab:
             await self._ami.close()
 
     def _lines(self) -> list[Line]:
-        behind = [line for trunk in (self.provider, self.backup, self.branch) for line in trunk.lines()]
+        behind = [line for trunk in self._trunks() for line in trunk.lines()]
         return [*self.phones.values(), *behind]
 
     def _agents(self) -> list[Agent]:
         phones = [phone.agent for phone in self.phones.values()]
-        return [*phones, self.provider.agent, self.backup.agent, self.branch.agent]
+        return [*phones, *(trunk.agent for trunk in self._trunks())]
+
+    def _trunks(self) -> tuple[Provider, ...]:
+        return self.provider, self.backup, self.branch, self.stranger
 
     def _raise_failures(self) -> None:
         failures = [error for agent in self._agents() for error in agent.failures]
@@ -173,8 +186,7 @@ class Lab:
             "BOTH_DEVICES": "${PJSIP_DIAL_CONTACTS(105)}" if pjsip else "SIP/105",
             "PJSIP_PHONES": "\n".join(_pjsip_phone(*employee) for employee in EMPLOYEES.items()),
             "SIP_PHONES": "\n".join(
-                f'[{extension}](phone)\ncallerid = "{name}" <{extension}>\n'
-                for extension, name in EMPLOYEES.items()
+                f'[{extension}](phone)\ncallerid = "{name}" <{extension}>\n' for extension, name in EMPLOYEES.items()
             ),
         }
 

@@ -1,10 +1,11 @@
 """Records stories as captures: the raw AMI stream of each, as an observer sees it."""
 
+import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.lab.ami import Ami, parse
+from tests.lab.ami import Ami, AmiError, parse
 from tests.lab.asterisk import Driver
 from tests.lab.pbx import Lab
 from tests.lab.stories import Story
@@ -66,7 +67,8 @@ def _is_of_the_call(block: bytes) -> bool:
 async def _clear(lab: Lab) -> None:
     """Hang up what a failed story left behind."""
     for name in list(lab.ami.channels.values()):
-        await lab.ami.action("Hangup", Channel=name)
+        with contextlib.suppress(AmiError):  # it may be gone by now
+            await lab.ami.action("Hangup", Channel=name)
     await lab.ami.quiet()
 
 

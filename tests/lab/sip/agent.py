@@ -16,6 +16,7 @@ class Dialogue(Protocol):
     """A call, as its socket sees it."""
 
     def handle(self, request: Message) -> None: ...
+    def abandon(self) -> None: ...
 
 
 class Agent(asyncio.DatagramProtocol):
@@ -39,10 +40,19 @@ class Agent(asyncio.DatagramProtocol):
         self.address = (self.address[0], self._transport.get_extra_info("sockname")[1])
 
     def close(self) -> None:
+        self.forget()
         for task in self._tasks:
             task.cancel()
         if self._transport:
             self._transport.close()
+
+    def forget(self) -> None:
+        """Drop all calls, without a word."""
+        for dialogue in self.dialogues.values():
+            dialogue.abandon()
+        self.dialogues.clear()
+        self._replies.clear()
+        self._acks.clear()
 
     def in_background(self, work: Coroutine[object, object, None]) -> None:
         """Do something meanwhile; what it raises is kept in `failures`."""
@@ -67,9 +77,7 @@ class Agent(asyncio.DatagramProtocol):
         self._acks[branch] = ack
         self.send(ack)
 
-    def reply(
-        self, request: Message, status: int, tag: str, *extra: tuple[str, str], body: str = ""
-    ) -> Message:
+    def reply(self, request: Message, status: int, tag: str, *extra: tuple[str, str], body: str = "") -> Message:
         """Answer a request; the answer is repeated if the request is."""
         answer = response(request, status, tag, *extra, body=body)
         self._replies[request.branch, request.method] = answer

@@ -39,6 +39,7 @@ class Call:
         self._target = ""
         self._sequence = 100
         self._session: Session | None = None
+        self._leaves_when_transferred = False
 
     def __str__(self) -> str:
         return f"{self.user}'s call with {uri_in(self._remote)}"
@@ -58,14 +59,19 @@ class Call:
     async def unhold(self) -> None:
         await self._reinvite("sendrecv")
 
-    async def transfer(self, number: str) -> None:
-        """Transfer blindly by REFER; returns when it is accepted, before it is done."""
+    async def transfer(self, number: str, *, stay: bool = False) -> None:
+        """Transfer blindly by REFER; returns when it is accepted, before it is done.
+
+        The phone leaves when it hears how that went; with `stay` it listens on (to a parking place's number).
+        """
+        self._leaves_when_transferred = not stay
         await self._refer(f"<sip:{number}@{self.agent.server[0]}:{self.agent.server[1]}>")
 
     async def transfer_to(self, consultation: "Call") -> None:
         """Hand over to whom the other call talks or rings with (REFER with Replaces)."""
         tags = f";to-tag={tag_in(consultation._remote)};from-tag={consultation.tag}"
         target = uri_in(consultation._remote)
+        self._leaves_when_transferred = True
         await self._refer(f"<{target}?Replaces={quote(consultation.call_id + tags, safe='')}>")
 
     async def press(self, keys: str) -> None:
@@ -86,9 +92,7 @@ class Call:
 
     async def transferred(self, seconds: float = PATIENCE) -> int:
         """Wait for the outcome of our REFER; returns its SIP status (0: hung up without one)."""
-        await self._until(
-            "the outcome of a transfer", lambda: self.transfer_status >= 200 or self.has_ended, seconds
-        )
+        await self._until("the outcome of a transfer", lambda: self.transfer_status >= 200 or self.has_ended, seconds)
         return self.transfer_status
 
     async def _until(self, what: str, truth: Callable[[], bool], seconds: float) -> None:
@@ -106,9 +110,7 @@ class Call:
                 self._renegotiate(request)
             case "NOTIFY":
                 self.agent.reply(request, 200, self.tag)
-                if found := re.match(r"SIP/2.0 (\d+)", request.body):
-                    self.transfer_status = int(found[1])
-                    self.board.changed()
+                self._notified(request)
             case "ACK":
                 self._acknowledged(request)
             case "CANCEL":
@@ -116,12 +118,25 @@ class Call:
             case _:
                 self.agent.reply(request, 200, self.tag)
 
+    def abandon(self) -> None:
+        """Forget the call without a word."""
+        if not self.has_ended:
+            self._end()
+
     def _acknowledged(self, ack: Message) -> None:
         if ack.body:
             self._hear(ack.body)
 
     def _cancelled(self, request: Message) -> None:
         self.agent.reply(request, 200, self.tag)
+
+    def _notified(self, notify: Message) -> None:
+        """Hear how our REFER went: it is the phone that hangs up then."""
+        if found := re.match(r"SIP/2.0 (\d+)", notify.body):
+            self.transfer_status = int(found[1])
+            if self._leaves_when_transferred and self.transfer_status >= 200:
+                self.agent.in_background(self.hang_up())
+            self.board.changed()
 
     def _renegotiate(self, request: Message) -> None:
         if request["Contact"]:
@@ -219,9 +234,7 @@ class Call:
     def _acknowledge_refusal(self, invite: Message, answer: Message) -> None:
         if invite.method != "INVITE":
             return
-        kept = [
-            pair for pair in invite.headers if pair[0] in ("Via", "Max-Forwards", "From", "Call-ID", "CSeq")
-        ]
+        kept = [pair for pair in invite.headers if pair[0] in ("Via", "Max-Forwards", "From", "Call-ID", "CSeq")]
         ack = Message(f"ACK {invite.request_uri} SIP/2.0", [*kept, ("To", answer["To"])])
         self._number_as(ack, invite)
         self.agent.acknowledge(invite.branch, ack)
@@ -230,9 +243,7 @@ class Call:
     def _number_as(message: Message, invite: Message) -> None:
         number = invite["CSeq"].split()[0]
         method = message.start.split(" ", 1)[0]
-        message.headers = [
-            (name, f"{number} {method}" if name == "CSeq" else value) for name, value in message.headers
-        ]
+        message.headers = [(name, f"{number} {method}" if name == "CSeq" else value) for name, value in message.headers]
 
 
 class IncomingCall(Call):
@@ -358,11 +369,7 @@ class OutgoingCall(Call):
         if self.is_answered or self.has_ended or not self._invite:
             await super().hang_up()
             return
-        kept = [
-            pair
-            for pair in self._invite.headers
-            if pair[0] in ("Via", "Max-Forwards", "From", "To", "Call-ID")
-        ]
+        kept = [pair for pair in self._invite.headers if pair[0] in ("Via", "Max-Forwards", "From", "To", "Call-ID")]
         number = self._invite["CSeq"].split()[0]
         cancel = Message(f"CANCEL {self._invite.request_uri} SIP/2.0", [*kept, ("CSeq", f"{number} CANCEL")])
         await self.agent.request(cancel)

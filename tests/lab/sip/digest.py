@@ -12,8 +12,7 @@ def _md5(*parts: str) -> str:
 def authorization(challenge: str, method: str, uri: str, user: str, secret: str) -> str:
     """Answer a WWW-Authenticate or Proxy-Authenticate header."""
     asked: dict[str, str] = {
-        name.lower(): quoted or bare
-        for name, quoted, bare in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', challenge)
+        name.lower(): quoted or bare for name, quoted, bare in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', challenge)
     }
     realm, nonce = asked["realm"], asked["nonce"]
     ours, request = _md5(user, realm, secret), _md5(method, uri)

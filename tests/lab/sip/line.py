@@ -53,9 +53,7 @@ class Line:
             extra = [("Authorization", authorization(challenge, "REGISTER", uri, self.user, self._secret))]
         raise RefusedError(f"the registration of {self.user} was answered {answer.start}")
 
-    async def dial(
-        self, number: str, *, caller: str = "", headers: tuple[tuple[str, str], ...] = ()
-    ) -> OutgoingCall:
+    async def dial(self, number: str, *, caller: str = "", headers: tuple[tuple[str, str], ...] = ()) -> OutgoingCall:
         """Call a number; `caller` replaces the whole From address (hidden, or written in another way)."""
         host, port = self.agent.address
         own = f"<sip:{self.user}@{host}:{port}>"

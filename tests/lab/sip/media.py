@@ -53,7 +53,7 @@ class Media(asyncio.DatagramProtocol):
 
     async def hears(self, frequency: int, seconds: float = PATIENCE) -> None:
         """Wait until that tone is what comes in."""
-        await self._board.until(f"hearing {frequency} Hz", lambda: self._loudness(frequency) > 0.6, seconds)
+        await self._board.until(f"hearing {frequency} Hz", lambda: self._loudness(frequency) > 0.3, seconds)
 
     async def hears_anything(self, seconds: float = PATIENCE) -> None:
         """Wait for the first RTP packet."""
@@ -108,7 +108,7 @@ class Media(asyncio.DatagramProtocol):
                 await asyncio.sleep(FRAME / RATE)
 
     def _send(self, payload: int, data: bytes, timestamp: int | None = None) -> None:
-        if not self._transport or not self._far or not self._far.port:
+        if not self._transport or self._transport.is_closing() or not self._far or not self._far.port:
             return
         stamp = (self._timestamp if timestamp is None else timestamp) & 0xFFFFFFFF
         header = struct.pack("!BBHII", 0x80, payload, self._sequence & 0xFFFF, stamp, self._source)

@@ -121,8 +121,7 @@ class Session:
 
     def encode(self) -> str:
         codecs = "".join(
-            f"a=rtpmap:{payload} {'PCMU' if payload == PCMU else 'PCMA'}/8000\r\n"
-            for payload in self.payloads
+            f"a=rtpmap:{payload} {'PCMU' if payload == PCMU else 'PCMA'}/8000\r\n" for payload in self.payloads
         )
         payloads = " ".join(str(payload) for payload in (*self.payloads, self.event_payload))
         return (

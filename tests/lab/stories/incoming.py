@@ -113,9 +113,7 @@ async def national_caller_number(lab: Lab) -> None:
 
 async def caller_with_a_name(lab: Lab) -> None:
     """The provider sends a name in Cyrillic."""
-    client = await lab.client.dial(
-        "74951230001", caller='"Пётр Семёнович" <sip:79101234567@provider.example>'
-    )
+    client = await lab.client.dial("74951230001", caller='"Пётр Семёнович" <sip:79101234567@provider.example>')
     part = await lab.phones["101"].rings()
     await answer_and_end(lab, client, part)
 
