@@ -6,7 +6,7 @@ from ami_planfix.calls import events
 from ami_planfix.calls.call import Call, Moment
 from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.parties import Directory, Kind
-from ami_planfix.calls.pbx import Channel, conversation, in_whose_name, origin, ringing
+from ami_planfix.calls.pbx import Channel, conversation, dialling_halves, origin, ringing
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome
 
 
@@ -54,7 +54,7 @@ class Beginnings:
             or known is not None
         ):
             return
-        if channel.is_local or not self._directory.is_outside(channel.dialled):
+        if channel.party.kind is Kind.PROVIDER or not self._directory.is_outside(channel.dialled):
             return
         number = self._directory.dialled("", channel.dialled)
         if self._directory.is_company(number):
@@ -133,7 +133,6 @@ class Beginnings:
             moment.notes.append(
                 f"{channel.name} is {channel.extension}, calling from {caller} (rules 19, 28)"
             )
-            channel.dialled = channel.dialled or channel.exten
         elif self._directory.is_company(number):
             moment.notes.append(
                 f"{channel.name} shows the company's own number {number}: no client (rule 27)"
@@ -253,7 +252,7 @@ class Beginnings:
 
     def _names(self, source: Channel) -> Iterator[Extension]:
         """Find in whose name a leg is dialled: that of the Local channel that dials it, or of the phone that forwarded."""
-        for half in in_whose_name(source):
+        for half in dialling_halves(source):
             exten = half.name.partition("/")[2].rpartition("@")[0]
             extension = self._directory.in_name_of(exten)
             if extension is None and half.forwarder:
@@ -272,6 +271,6 @@ def _first_channel(leg: Channel) -> Channel:
     """Find the first channel of the chain that ends in this leg: the outermost Local half, or the leg itself."""
     first = leg
     if leg.dial is not None and leg.dial.source is not None:
-        for half in in_whose_name(leg.dial.source):
+        for half in dialling_halves(leg.dial.source):
             first = half.twin or half
     return first

@@ -39,7 +39,7 @@ class Call:
     """All that happens to one client conversation; it has one callid for life."""
 
     __slots__ = (
-        "_clients", "_directory", "_each_missed", "_each_transfer", "_recordings", "_since", "_stand_in", "_stays",
+        "_clients", "_directory", "_each_missed", "_each_transfer", "_recordings", "_since", "_spent", "_stand_in", "_stays",
         "_talked", "answered", "attempts", "callid", "client", "did", "direction", "first_dialled", "over", "owners",
         "parts", "phone", "reported", "said_anything", "since", "why",
     )  # fmt: skip
@@ -81,6 +81,8 @@ class Call:
         self._each_transfer = transfers_each
         self._each_missed = missed_each
         self._recordings: list[Recording] = []
+        self._spent: set[Uniqueid] = set()
+        """Legs whose part is over: Asterisk ends the losers' legs when it likes."""
         self._stand_in: Extension | None = None
         self._since: float | None = None
         self._talked = 0.0
@@ -202,7 +204,7 @@ class Call:
         for leg in ringing(client):
             if self.first_dialled is None:
                 self.first_dialled = leg.extension
-            if not leg.rang or leg.was_bridged or leg.spies:
+            if not leg.rang or leg.was_bridged or leg.spies or leg.uniqueid in self._spent:
                 continue
             extension = self._whose(leg)
             if extension is not None and extension not in talking:
@@ -388,6 +390,7 @@ class Call:
             # Rule 13: the one who talked keeps the talk of its own.
             self._stop_talk(part, moment)
             outcome, seconds, rule = Outcome.SUCCESS, _whole(part.talked), "13"
+        self._spent.update(leg.uniqueid for leg in part.legs.values())
         before = part.state
         reported = part.take(Happening.ENDS)
         moment.notes.append(f"{part.extension} ends as {outcome}: {before} -> {part.state} (rule {rule})")

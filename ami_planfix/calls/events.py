@@ -379,3 +379,5 @@ class Snapshot(NamedTuple):
 
     at: float
     channels: tuple[Present, ...]
+    unsure: frozenset[Uniqueid] = frozenset()
+    """Of these it says nothing: not listed, but just born, or their `Hangup` is still on its way."""

@@ -332,11 +332,14 @@ def origin(channel: Channel) -> list[Channel]:
     return []
 
 
-def in_whose_name(source: Channel) -> Iterator[Channel]:
-    """Walk the dialling Local halves upwards, from the one that dials a leg to the outermost."""
+def dialling_halves(source: Channel) -> Iterator[Channel]:
+    """Walk the Local halves that dial for somebody upwards, from the one that dials a leg to the outermost.
+
+    That is always the `;2` half; a `;1` half dials only for itself, after an Originate to it was answered.
+    """
     seen: set[Uniqueid] = set()
     current: Channel | None = source
-    while current is not None and current.is_local and current.uniqueid not in seen:
+    while current is not None and current.name.endswith(";2") and current.uniqueid not in seen:
         seen.add(current.uniqueid)
         yield current
         twin = current.twin
