@@ -16,11 +16,9 @@ from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
 
 VARIABLES = frozenset(
     {
-        "DIALSTATUS",
+        "FORWARDERNAME",
         "FROM_DID",
         "MIXMONITOR_FILENAME",
-        "BLINDTRANSFER",
-        "ATTENDEDTRANSFER",
         "CDR(recordingfile)",
     }
 )
@@ -138,10 +136,7 @@ _USED = (
 def _channel(prefix: str) -> Callable[[str], Channel | None]:
     # One search takes all the headers of a channel if they stand as Asterisk writes them; else one for each.
     in_order = re.compile(
-        "".join(
-            rf"\r\n{prefix}{name}: " + (r"([^\r\n]*)" if name in _USED else r"[^\r\n]*")
-            for name in _CHANNEL_HEADERS
-        )
+        "".join(rf"\r\n{prefix}{name}: " + (r"([^\r]*)" if name in _USED else r"[^\r]*") for name in _CHANNEL_HEADERS)
     )
     headers = [_begin(prefix + name) for name in _USED]
 
@@ -273,9 +268,7 @@ SHAPES: dict[bytes, _Shape] = {
     b"Newstate": _shape(events.Newstate, _THE_CHANNEL),
     b"NewCallerid": _shape(events.NewCallerid, _THE_CHANNEL),
     b"Rename": _shape(events.Rename, _id("Uniqueid"), _id("Newname")),
-    b"Newexten": _Shape(
-        events.Newexten, (_THE_CHANNEL, _text("Application"), _text("AppData")), _peek_application
-    ),
+    b"Newexten": _Shape(events.Newexten, (_THE_CHANNEL, _text("Application"), _text("AppData")), _peek_application),
     b"VarSet": _Shape(
         events.VarSet,
         (_channel(""), _variable, _text("Value")),
@@ -284,9 +277,7 @@ SHAPES: dict[bytes, _Shape] = {
     b"DialBegin": _shape(events.DialBegin, *_DIAL, _text("DialString")),
     b"DialState": _shape(events.DialState, *_DIAL, _text("DialStatus")),
     b"DialEnd": _shape(events.DialEnd, *_DIAL, _text("DialStatus"), _text("Forward")),
-    b"HangupRequest": _shape(
-        events.HangupRequest, _THE_CHANNEL, _optional_number("Cause"), _text("TechCause")
-    ),
+    b"HangupRequest": _shape(events.HangupRequest, _THE_CHANNEL, _optional_number("Cause"), _text("TechCause")),
     b"Hangup": _shape(events.Hangup, _THE_CHANNEL, _number_or_zero("Cause"), _text("TechCause")),
     b"BridgeEnter": _shape(
         events.BridgeEnter,
@@ -299,6 +290,7 @@ SHAPES: dict[bytes, _Shape] = {
     ),
     b"BridgeLeave": _shape(events.BridgeLeave, _id("BridgeUniqueid"), _THE_CHANNEL),
     b"BridgeDestroy": _shape(events.BridgeDestroy, _id("BridgeUniqueid")),
+    b"BridgeMerge": _shape(events.BridgeMerge, _id("ToBridgeUniqueid"), _id("FromBridgeUniqueid")),
     b"LocalBridge": _shape(events.LocalBridge, *_LOCAL_HALVES),
     b"LocalOptimizationBegin": _shape(events.LocalOptimizationBegin, *_LOCAL_HALVES),
     b"LocalOptimizationEnd": _shape(events.LocalOptimizationEnd, *_LOCAL_HALVES),

@@ -201,9 +201,7 @@ def encode(action: str, headers: Iterable[tuple[str, str]]) -> bytes:
 
 def _line(name: str, value: str) -> bytes:
     if _NOT_IN_A_NAME.search(name):
-        raise WireError(
-            f"{name!r} cannot be the name of an AMI header: it is empty or has a colon or a line's end"
-        )
+        raise WireError(f"{name!r} cannot be the name of an AMI header: it is empty or has a colon or a line's end")
     if _NOT_IN_A_VALUE.search(value):
         # The value itself may be a secret.
         raise WireError(f"AMI header {name}: its value has a CR, LF or NUL in it; take it out")
@@ -212,7 +210,5 @@ def _line(name: str, value: str) -> bytes:
     except UnicodeEncodeError:
         raise WireError(f"AMI header {name}: its value has characters that are no Unicode text") from None
     if len(line) > LINE_LIMIT:
-        raise WireError(
-            f"AMI header {name}: its value is longer than the {LINE_LIMIT} bytes that Asterisk takes"
-        )
+        raise WireError(f"AMI header {name}: its value is longer than the {LINE_LIMIT} bytes that Asterisk takes")
     return line

@@ -1,0 +1,265 @@
+"""Asterisk as long as the daemon lives: stay connected, notice silence, back off, say what exists."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import structlog
+
+from ami_planfix.ami import snapshot
+from ami_planfix.ami.link import AmiSettings, Headers, Link, Pending, open_link
+from ami_planfix.ami.listening import Ears, Listener, Observer
+from ami_planfix.ami.pacing import Pacing
+from ami_planfix.ami.wire import Message
+from ami_planfix.calls.events import Event, Snapshot
+from ami_planfix.errors import ActionRefused, AmiError, LoginRefused, NotConnected
+
+log = structlog.get_logger("ami_planfix.ami")
+
+
+class Status(NamedTuple):
+    """How the connection is, for the status page and the metrics; times in seconds since the epoch."""
+
+    connected_since: float | None = None
+    attempts: int = 0
+    """Attempts to connect since the daemon began."""
+    last_error: str = ""
+    asterisk: str = ""
+    """`22.10.0`; empty until Asterisk said so."""
+    synced_at: float | None = None
+    """When the last snapshot was taken."""
+    bytes_read: int = 0
+    messages_read: int = 0
+
+
+class Connection:
+    """Asterisk's manager interface, as long as the daemon lives."""
+
+    def __init__(self, settings: AmiSettings, listener: Listener, pacing: Pacing | None = None) -> None:
+        self._settings = settings
+        self._pacing = pacing or Pacing()
+        self._ears = Ears(listener, self._booted)
+        self._link: Link | None = None
+        self._paused = False
+        self._syncing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._status = Status()
+
+    @property
+    def status(self) -> Status:
+        """Tell how the connection is."""
+        ears = self._ears
+        return self._status._replace(bytes_read=ears.bytes_read, messages_read=ears.messages_read)
+
+    async def run(self) -> None:
+        """Connect, listen, and connect again, until cancelled."""
+        failures = refusals = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            begun = loop.time()
+            try:
+                error = await self._live()
+            except AmiError as failed:
+                error = failed
+            self._status = self._status._replace(last_error=str(error))
+            failures = 1 if loop.time() - begun >= self._pacing.steady else failures + 1
+            chance = random.random()  # noqa: S311 (no secret depends on it)
+            if isinstance(error, LoginRefused):
+                refusals += 1
+                pause = self._pacing.after_refusal(refusals, chance)
+                log.error("ami login refused", error=str(error), again_in=round(pause, 1))
+            else:
+                refusals = 0
+                pause = self._pacing.after_failure(failures, chance)
+                log.warning("ami not connected", error=str(error), again_in=round(pause, 1))
+            await asyncio.sleep(pause)
+
+    async def act(
+        self, action: str, headers: Headers = (), *, within: float = 5.0, or_hang_up: bool = False
+    ) -> Message:
+        """Do an action and return its response, `within` seconds; `or_hang_up`: else close the connection.
+
+        Raises NotConnected at once if there is no connection (nothing is sent, now or later), ActionRefused
+        with Asterisk's words, WireError for what cannot be sent, AmiError if no answer comes: then nobody
+        knows whether Asterisk did it.
+        """
+        link = self._connected()
+        try:
+            pending = await self._ask(action, headers, within, as_list=False)
+        except TimeoutError as error:
+            silent = AmiError(f"{self._settings.where} did not answer {action} within {within:g} s")
+            if or_hang_up:
+                link.drop(silent)
+            raise silent from error
+        return pending.messages[0]
+
+    async def collect(
+        self,
+        action: str,
+        headers: Headers = (),
+        *,
+        within: float = 10.0,
+        on_complete: Callable[[list[Message]], None] | None = None,
+    ) -> list[Message]:
+        """Do an action that answers with a list and return its items; raises as `act` does.
+
+        `on_complete` is called with them where the list ends in the stream, before any later event is heard.
+        """
+        try:
+            return (await self._ask(action, headers, within, on_complete=on_complete)).items()
+        except TimeoutError as error:
+            raise AmiError(f"{self._settings.where} did not answer {action} within {within:g} s") from error
+
+    def expect(self, ident: str) -> "asyncio.Future[Message]":
+        """Return the coming event that carries an ActionID of ours; AmiError there if it cannot come.
+
+        Cancel it to wait no more. Raises NotConnected at once if there is no connection.
+        """
+        expected = self._connected().expected
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        expected[ident] = future
+
+        def done(future: "asyncio.Future[Message]") -> None:
+            expected.pop(ident, None)
+            if not future.cancelled():
+                future.exception()  # whoever waits is told; if nobody does, nobody need be
+
+        future.add_done_callback(done)
+        return future
+
+    async def resync(self, settle: float = 1.0) -> Snapshot:
+        """Tell the listener what exists, and return it; `settle` as in `snapshot.take`."""
+        async with self._syncing:
+            taken = await snapshot.take(self, self._ears.resync, settle)
+        self._status = self._status._replace(synced_at=taken.at)
+        return taken
+
+    def tap(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
+        """Let `hear` take every wanted event too, while the context lasts."""
+        return self._ears.tap(hear)
+
+    def observe(self, observer: Observer | None) -> None:
+        """Let `observer` see every raw message from now on, or nobody."""
+        self._ears.observer = observer
+
+    def pause(self) -> None:
+        """Read no more until `resume`; Asterisk keeps what comes, for a while."""
+        self._paused = True
+        if self._link is not None:
+            self._link.set_reading(False)
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        if self._link is not None:
+            self._link.set_reading(True)
+
+    def _connected(self) -> Link:
+        if self._link is None or self._link.gone.done():
+            raise NotConnected(f"there is no connection to {self._settings.where} now; nothing was sent")
+        return self._link
+
+    async def _ask(
+        self,
+        action: str,
+        headers: Headers,
+        within: float,
+        as_list: bool | None = None,
+        on_complete: Callable[[list[Message]], None] | None = None,
+    ) -> Pending:
+        pending = self._connected().ask(action, headers, as_list, on_complete)
+        try:
+            async with asyncio.timeout(within):
+                await pending.answered
+        finally:
+            pending.forget()
+        response = pending.messages[0]
+        if pending.is_refused():
+            words = response.get("Message") or response.get("Response")
+            raise ActionRefused(f"Asterisk refused {action}: {words}{_remedy(words)}")
+        return pending
+
+    async def _live(self) -> AmiError:
+        """Connect and stay so; return why it ended. Raises AmiError if it never began."""
+        self._status = self._status._replace(attempts=self._status.attempts + 1)
+        link = await open_link(self._settings, self._ears)
+        self._link = link
+        if self._paused:
+            link.set_reading(False)
+        self._status = self._status._replace(connected_since=time.time(), last_error="")
+        log.info("ami connected", host=self._settings.host, port=self._settings.port, banner=link.banner)
+        self._ears.connected()
+        self._start(self._greet())
+        self._start(self._watch(link))
+        try:
+            error = await asyncio.shield(link.gone)
+            self._ears.lost(time.time())
+            return error
+        finally:
+            self._link = None
+            self._status = self._status._replace(connected_since=None)
+            for task in self._tasks:
+                task.cancel()
+            link.close()
+
+    async def _greet(self) -> None:
+        """Ask a new connection for what it does not say by itself."""
+        try:
+            core = await self.act("CoreSettings")
+            self._status = self._status._replace(asterisk=core.get("AsteriskVersion"))
+        except AmiError as error:
+            log.info("asterisk version unknown", error=str(error))
+        await self._resync_or_say_so(settle=0)
+
+    async def _resync_or_say_so(self, settle: float) -> None:
+        try:
+            await self.resync(settle)
+        except AmiError as error:
+            log.warning(
+                "ami snapshot failed",
+                error=str(error),
+                consequence="calls that ended unheard stay open until one succeeds",
+            )
+
+    def _booted(self) -> None:
+        """Ask again after Asterisk has booted: before, it has not had everything."""
+        # It also comes at each login, just before the first snapshot, and changes nothing then.
+        link = self._link
+        if link is not None and (self._status.synced_at or 0) >= (self._status.connected_since or 0):
+            self._ears.connected()
+            self._start(self._resync_or_say_so(settle=1.0))
+
+    async def _watch(self, link: Link) -> None:
+        """Notice silence: what says nothing must answer a ping."""
+        silence = self._settings.silence
+        while True:
+            quiet = asyncio.get_running_loop().time() - link.heard_at
+            if self._paused or quiet < silence:
+                await asyncio.sleep(silence if self._paused else silence - quiet)
+                continue
+            before = link.heard_at
+            try:
+                await self.act("Ping", within=self._settings.timeout)
+            except AmiError:
+                if link.heard_at == before and not self._paused:
+                    link.drop(
+                        AmiError(f"{self._settings.where} fell silent: nothing heard, and a ping was not answered")
+                    )
+                    return
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("ami task failed", exc_info=error)
+
+
+def _remedy(words: str) -> str:
+    return ". Its AMI user lacks a right: see asterisk/manager.conf" if "ermission" in words else ""

@@ -1,0 +1,113 @@
+"""What is heard on a connection, told in the order of the stream: to the listener, to taps, to an observer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from ami_planfix.ami.decode import decode
+from ami_planfix.ami.wire import stamped
+from ami_planfix.calls.events import Event, Snapshot
+
+log = structlog.get_logger("ami_planfix.ami")
+
+
+class Heard(NamedTuple):
+    """An event, and its message as the journal keeps it: with a `Timestamp`, without its empty line."""
+
+    event: Event
+    raw: bytes
+
+
+class Listener(Protocol):
+    """The one consumer; called in the order of the stream, it must neither wait nor raise."""
+
+    def heard(self, batch: list[Heard]) -> None:
+        """Take all wanted events that one read brought (a snapshot in between divides them)."""
+
+    def connected(self) -> None:
+        """Take note that Asterisk knows us; again when it says that it has finished booting."""
+
+    def resync(self, snapshot: Snapshot) -> None:
+        """Take what exists at this point of the stream."""
+
+    def lost(self, at: float) -> None:
+        """Take note that nothing is heard any more since `at` (seconds since the epoch)."""
+
+
+Observer = Callable[[bytes, float], None]
+"""Is given every raw message, also unwanted ones, and when it came (seconds since the epoch)."""
+
+
+class Ears:
+    """Tells whom it concerns what came, and survives their faults."""
+
+    def __init__(self, listener: Listener, booted: Callable[[], None]) -> None:
+        self.bytes_read = 0
+        self.messages_read = 0
+        self.observer: Observer | None = None
+        self._listener = listener
+        self._booted = booted
+        self._taps: list[Callable[[Event], None]] = []
+        self._batch: list[Heard] = []
+
+    def take(self, messages: list[bytes], at: float, is_answer: Callable[[bytes], bool]) -> None:
+        """Take the messages of one read; what `is_answer` takes for itself is no event to be heard."""
+        self.messages_read += len(messages)
+        for raw in messages:
+            if self.observer is not None:
+                self._observe(self.observer, raw, at)
+            if is_answer(raw):
+                continue
+            event = decode(raw, at)
+            if event is not None:
+                self._batch.append(Heard(event, stamped(raw, at)))
+                for tap in self._taps:
+                    tap(event)
+            elif raw.startswith(b"Event: FullyBooted"):
+                self.flush()
+                self._booted()
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what has been heard so far."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._tell("heard", lambda: self._listener.heard(batch))
+
+    def connected(self) -> None:
+        """Say that the connection stands."""
+        self._tell("connected", self._listener.connected)
+
+    def resync(self, snapshot: Snapshot) -> None:
+        """Say what exists at this point of the stream."""
+        self.flush()
+        self._tell("resync", lambda: self._listener.resync(snapshot))
+
+    def lost(self, at: float) -> None:
+        """Say that the connection is lost."""
+        self._tell("lost", lambda: self._listener.lost(at))
+
+    @contextmanager
+    def tap(self, hear: Callable[[Event], None]) -> Iterator[None]:
+        """Let `hear` take every wanted event too, before the listener does."""
+        self._taps.append(hear)
+        try:
+            yield
+        finally:
+            self._taps.remove(hear)
+
+    def _tell(self, what: str, call: Callable[[], None]) -> None:
+        # A fault in there must not cost the rest of what was read, nor the connection.
+        try:
+            call()
+        except Exception:
+            log.exception("ami listener failed", told=what)
+
+    def _observe(self, observer: Observer, raw: bytes, at: float) -> None:
+        try:
+            observer(raw, at)
+        except Exception:
+            log.exception("ami observer failed", consequence="it is told nothing more")
+            self.observer = None
