@@ -1,0 +1,90 @@
+"""config.example.yaml, written from the model: `python -m ami_planfix.config.example > config.example.yaml`."""
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+import yaml
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from ami_planfix.config.model import Config, Section
+from ami_planfix.config.schema import is_list, section_of
+from ami_planfix.config.values import Address
+
+WIDTH = 100
+HEADER = """\
+The configuration of ami-planfix: every key there is. Check yours with `ami-planfix check`.
+
+A key behind a # shows its default, or an example; take the # away to set it. To use a section that is off
+as a whole, take away the # that begins each of its lines.
+
+Secrets (`secret`, `token`, and `url` of storage) can be kept elsewhere: `token: ${NAME}` takes an environment
+variable, as every value can; `token_file: PATH` takes what a file says. For a credential of systemd write
+`token_file: ${CREDENTIALS_DIRECTORY}/NAME`. Relative paths begin at the folder of this file.
+"""
+
+
+def example() -> str:
+    """Write the sample file."""
+    lines = [f"# {line}".rstrip() for line in HEADER.splitlines()]
+    for name, field in Config.model_fields.items():
+        section = section_of(field.annotation)
+        if section is None:
+            continue
+        lines += ["", *_comment(section.__doc__ or "")]
+        if is_list(field.annotation) or field.default is None:
+            lines += _off([f"{name}:", *_inside(field, section)])
+        else:
+            lines += [f"{name}:", *_inside(field, section)]
+    return "\n".join(lines) + "\n"
+
+
+def _inside(field: FieldInfo, section: type[Section]) -> Iterator[str]:
+    if is_list(field.annotation):
+        yield "  -"
+        yield from textwrap.indent("\n".join(_keys(section)), "    ").splitlines()
+    else:
+        yield from textwrap.indent("\n".join(_keys(section)), "  ").splitlines()
+
+
+def _keys(section: type[Section]) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield from _comment(field.description or "")
+        inner = section_of(field.annotation)
+        if inner is not None:
+            yield from _off([f"{name}:", *_inside(field, inner)])
+        else:
+            # Without AMI's secret nothing works at all.
+            on = field.is_required() or name == "secret"
+            yield f"{'' if on else '#'}{name}: {_value(field)}"
+
+
+def _value(field: FieldInfo) -> str:
+    value = field.examples[0] if field.examples else "" if field.is_required() else field.default
+    match value:
+        case SecretStr():
+            value = value.get_secret_value()
+        case Address() | Path() | Enum():
+            value = str(value)
+        case tuple():
+            value = list(value)
+        case float() if value.is_integer():
+            value = int(value)
+        case None:
+            value = ""
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).split("\n...")[0].strip()
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, WIDTH)]
+
+
+def _off(lines: list[str]) -> list[str]:
+    return [f"#{line}" for line in lines]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())
