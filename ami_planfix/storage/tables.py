@@ -1,0 +1,104 @@
+"""The tables; `migrations` make them, and a test holds both to each other.
+
+Times are seconds since the epoch. `pbx` is `ami.name`: several PBXs, each with its daemon, share a database.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a row's number in SQLite
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("pbx", String(64), nullable=False),
+    Column("callid", String(200), nullable=False),
+    Column("extension", String(64), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", Float, nullable=False),
+    Column("claimed_by", String(100), nullable=False, server_default=""),
+    Column("claimed_until", Float, nullable=False, server_default="0"),
+    Column("answer", Text, nullable=False, server_default=""),
+    Column("created", Float, nullable=False),
+    Column("settled", Float),
+    UniqueConstraint("pbx", "callid", "extension", "part", "stage", name="outbox_identity_key"),
+)
+_waiting = text("state = 'waiting'")
+Index(
+    "outbox_waiting_idx",
+    outbox.c.pbx,
+    outbox.c.callid,
+    outbox.c.id,
+    sqlite_where=_waiting,
+    postgresql_where=_waiting,
+)
+Index("outbox_state_idx", outbox.c.state, outbox.c.settled)
+Index("outbox_client_idx", outbox.c.client, outbox.c.at)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("pbx", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+)
+Index("journal_at_idx", journal.c.at)
+
+journal_channels = Table(
+    "journal_channels",
+    metadata,
+    Column("pbx", String(64), primary_key=True),
+    Column("uniqueid", String(150), primary_key=True),
+    Column("journal_id", _Id, ForeignKey("journal.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("live", Boolean, nullable=False, server_default=false()),
+    sqlite_with_rowid=False,
+)
+Index("journal_channels_journal_id_idx", journal_channels.c.journal_id)
+Index(
+    "journal_channels_live_idx",
+    journal_channels.c.pbx,
+    journal_channels.c.journal_id,
+    sqlite_where=journal_channels.c.live,
+    postgresql_where=journal_channels.c.live,
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,125 @@
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from ami_planfix.errors import StorageError
+from ami_planfix.storage.database import Database
+from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.settings import read_settings, write_settings
+
+
+def pragma(path: Path, name: str) -> object:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(f"PRAGMA {name}").fetchone()[0]
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("durable", "synchronous"), [(False, 1), (True, 2)])
+async def test_sqlite_is_tuned(tmp_path: Path, durable: bool, synchronous: int) -> None:
+    path = tmp_path / "state.db"
+    async with await open_database(f"sqlite:///{path}", durable) as database, database.read() as connection:
+        found = {
+            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": synchronous,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+    }
+
+
+async def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+
+        async def half() -> None:
+            async with database.write() as connection:
+                await connection.execute(text("INSERT INTO settings VALUES ('a', 'b')"))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await half()
+        assert await read_settings(database, ["a"]) == {}
+
+
+async def test_many_writers_and_readers_get_along(tmp_path: Path) -> None:
+    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+
+        async def work(number: int) -> None:
+            await write_settings(database, {f"n{number}": "x"})
+            assert await read_settings(database, [f"n{number}"]) == {f"n{number}": "x"}
+
+        await asyncio.gather(*(work(number) for number in range(30)))
+        assert len(await read_settings(database, [f"n{number}" for number in range(30)])) == 30
+
+
+async def test_after_sync_the_file_itself_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    async with await open_database(f"sqlite:///{path}") as database:
+        await write_settings(database, {"planfix.token": "x-marks-the-spot"})
+        assert b"x-marks-the-spot" in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://localhost/x", "storage.url must be"),
+        ("what?", "storage.url must be"),
+        ("sqlite:////nowhere/at/all/state.db", r"/nowhere/at/all/state\.db: No such file or directory"),
+        ("sqlite:////proc", "Is a directory"),
+    ],
+)
+async def test_what_cannot_be_opened_says_where_and_why(url: str, reason: str) -> None:
+    with pytest.raises(StorageError, match=reason):
+        await open_database(url)
+
+
+async def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"this is a letter to the editor" * 100)
+    with pytest.raises(StorageError, match="the file is no SQLite database"):
+        await open_database(f"sqlite:///{path}")
+
+
+async def test_a_damaged_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    await (await open_database(f"sqlite:///{path}")).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
+    with pytest.raises(StorageError, match="damaged"):
+        async with await open_database(f"sqlite:///{path}") as database:
+            await read_settings(database, ["a"])
+
+
+async def test_a_full_disk_says_so_and_is_over_when_there_is_room(tmp_path: Path) -> None:
+    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+        await limit(database, 1)
+        with pytest.raises(StorageError, match="the disk is full; make room"):
+            await write_settings(database, {"a": "b" * 1_000_000})
+        await limit(database, 1_000_000)
+        await write_settings(database, {"a": "b" * 1_000_000})
+
+
+async def limit(database: Database, pages: int) -> None:
+    """Let the file grow no further, which SQLite tells as a full disk (PRAGMA max_page_count)."""
+    async with database.write() as connection:
+        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+
+async def test_a_lock_of_another_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ami_planfix.storage.database.BUSY_TIMEOUT", 1)
+    path = tmp_path / "state.db"
+    async with await open_database(f"sqlite:///{path}") as database:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="another process keeps it locked"):
+            await write_settings(database, {"a": "b"})
+        other.execute("ROLLBACK")
+        other.close()
+        await write_settings(database, {"a": "b"})
