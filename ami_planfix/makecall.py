@@ -12,15 +12,16 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import phonenumbers
 import structlog
 
+from ami_planfix.ami.originate import Dialler, Originated, OriginateRequest, originate
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.reports import Extension
 from ami_planfix.config.model import MakeCall as Settings
-from ami_planfix.errors import ClickRefused, TooManyClicks
+from ami_planfix.errors import AmiError, ClickRefused, TooManyClicks
 
 log = structlog.get_logger("ami_planfix.makecall")
 
@@ -41,26 +42,6 @@ class Click(NamedTuple):
     """The client's number as digits with country code."""
     exten: str
     """What the dialplan is given to dial."""
-
-
-class Ring(NamedTuple):
-    """What Asterisk is asked: ring `channel`, then run `context`/`exten` on it."""
-
-    channel: str
-    context: str
-    exten: str
-    caller: str
-    """The number that the employee's phone shows while it rings."""
-    timeout: float
-    """Seconds for which the employee's phone rings."""
-    channel_id: str
-
-
-class Switchboard(Protocol):
-    """Whoever can ring a phone (`ami` can)."""
-
-    async def ring(self, ring: Ring) -> None:
-        """Have Asterisk take the order, or raise an `AmiError`; nothing is dialled later."""
 
 
 def read_click(raw_from: str, raw_to: str, directory: Directory, settings: Settings, home: str) -> Click:
@@ -165,15 +146,16 @@ class MakeCall:
         settings: Settings,
         home: str,
         directory: Directory,
-        switchboard: Switchboard,
+        dialler: Dialler,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._home = home
         self._directory = directory
-        self._switchboard = switchboard
+        self._dialler = dialler
         self._clock = clock
         self._recent = RecentClicks(settings.per_minute)
+        self._watching: set[asyncio.Task[None]] = set()
 
     async def click(self, raw_from: str, raw_to: str) -> str:
         """Ring `from`, then dial `to`; returns the call's channel id once Asterisk has taken it.
@@ -193,15 +175,47 @@ class MakeCall:
 
     async def _ring(self, click: Click) -> str:
         channel_id = new_channel_id(time.time())
-        await self._switchboard.ring(
-            Ring(
-                channel=self._settings.channel.format(extension=click.extension),
+        originated = await originate(
+            self._dialler,
+            OriginateRequest(
+                channel=self._settings.channel.replace("{extension}", click.extension),
                 context=self._settings.context,
                 exten=click.exten,
-                caller=click.number,
-                timeout=self._settings.timeout,
                 channel_id=channel_id,
-            )
+                caller_id=f'"{click.number}" <{click.number}>',
+                timeout=self._settings.timeout,
+            ),
         )
         log.info("click dialled", call=channel_id, extension=click.extension, client=click.number)
+        watching = asyncio.create_task(_tell_outcome(originated, channel_id, click))
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
         return channel_id
+
+    async def close(self) -> None:
+        """Wait no more for what becomes of calls."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+
+
+async def _tell_outcome(originated: Originated, channel_id: str, click: Click) -> None:
+    """Log whether the employee picked up: if not, the client was never called and nothing is reported."""
+    try:
+        outcome = await originated.outcome()
+    except AmiError as fault:
+        log.warning("click outcome unknown", call=channel_id, reason=str(fault))
+        return
+    if not outcome.answered:
+        reason = _NOT_PICKED_UP.get(outcome.reason, f"reason {outcome.reason}")
+        log.info("click not picked up", call=channel_id, extension=click.extension, reason=reason)
+
+
+_NOT_PICKED_UP = {
+    0: "no such phone, or it is not registered",
+    1: "hung up",
+    3: "it rang until the time was over",
+    5: "busy",
+    8: "congestion",
+}
+"""Asterisk: include/asterisk/frame.h, AST_CONTROL_*, as `OriginateResponse` has them in `Reason`."""

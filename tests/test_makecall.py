@@ -2,13 +2,16 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 
 import pytest
+import structlog
 
+from ami_planfix.ami.wire import Message, parse
 from ami_planfix.config.model import Config, Dial
 from ami_planfix.config.model import MakeCall as Settings
 from ami_planfix.errors import ClickRefused, NotConnected, TooManyClicks
-from ami_planfix.makecall import MINUTE, REPEAT, MakeCall, Ring, read_click
+from ami_planfix.makecall import MINUTE, REPEAT, MakeCall, read_click
 from ami_planfix.numbering import Numbering
 
 NUMBERING = Numbering(Config.model_validate({"numbering": {"extensions": r"10\d", "area_code": "495"}}))
@@ -26,19 +29,34 @@ class Clock:
 
 
 class Asterisk:
-    """Takes rings, or raises; `held` keeps it thinking until it is set."""
+    """Takes actions, or raises; `held` keeps it thinking until it is set."""
 
     def __init__(self) -> None:
-        self.rings: list[Ring] = []
+        self.rings: list[dict[str, str]] = []
         self.fault: Exception | None = None
         self.held: asyncio.Event | None = None
+        self.responses: list[asyncio.Future[Message]] = []
 
-    async def ring(self, ring: Ring) -> None:
-        self.rings.append(ring)
+    async def act(
+        self,
+        action: str,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        within: float = 5.0,
+        or_hang_up: bool = False,
+    ) -> Message:
+        assert action == "Originate"
+        assert or_hang_up, "without an answer it must not be dialled later"
+        self.rings.append(dict(headers))
         if self.held:
             await self.held.wait()
         if self.fault:
             raise self.fault
+        return parse(b"Response: Success\r\nMessage: Originate successfully queued")
+
+    def expect(self, ident: str) -> "asyncio.Future[Message]":
+        self.responses.append(asyncio.get_running_loop().create_future())
+        return self.responses[-1]
 
 
 def makecall(asterisk: Asterisk, clock: Clock, settings: Settings = DEFAULTS) -> MakeCall:
@@ -129,8 +147,45 @@ class TestHowItIsDialled:
         asterisk = Asterisk()
         settings = Settings(channel="Local/{extension}@phones", context="outbound", timeout=20)
         channel_id = await makecall(asterisk, Clock(), settings).click("101", "+79101234567")
-        assert asterisk.rings == [Ring("Local/101@phones", "outbound", "79101234567", "79101234567", 20.0, channel_id)]
+        (ring,) = asterisk.rings
+        assert ring.pop("ActionID")
+        assert ring == {
+            "Channel": "Local/101@phones",
+            "Context": "outbound",
+            "Exten": "79101234567",
+            "Priority": "1",
+            "Timeout": "20000",
+            "Async": "true",
+            "ChannelId": channel_id,
+            "OtherChannelId": f"{channel_id}-2",
+            "CallerID": '"79101234567" <79101234567>',
+        }
         assert re.fullmatch(r"planfix-\d+-[0-9a-f]{8}", channel_id)
+
+
+class TestWhatBecomesOfIt:
+    @pytest.mark.parametrize(
+        ("response", "said"),
+        [
+            (b"Event: OriginateResponse\r\nResponse: Success\r\nReason: 4", []),
+            (b"Event: OriginateResponse\r\nResponse: Failure\r\nReason: 3", ["click not picked up"]),
+            (b"Event: OriginateResponse\r\nResponse: Failure\r\nReason: 99", ["click not picked up"]),
+            (None, ["click outcome unknown"]),
+        ],
+    )
+    async def test_a_phone_that_nobody_picks_up_is_logged(self, response: bytes | None, said: list[str]) -> None:
+        asterisk = Asterisk()
+        calls = makecall(asterisk, Clock())
+        await calls.click("101", "79101234567")
+        with structlog.testing.capture_logs() as lines:
+            if response is None:
+                asterisk.responses[0].set_exception(NotConnected("lost"))
+            else:
+                asterisk.responses[0].set_result(parse(response))
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert [line["event"] for line in lines] == said
+        await calls.close()
 
 
 class TestRepeats:

@@ -24,8 +24,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None
     texts = [[printable("" if cell is None else str(cell)) for cell in row] for row in cells]
     widths = [max(len(text) for text in column) for column in zip(headings, *texts, strict=True)]
     numeric = [
-        bool(cells) and all(isinstance(row[i], int | float | None) for row in cells)
-        for i in range(len(headings))
+        bool(cells) and all(isinstance(row[i], int | float | None) for row in cells) for i in range(len(headings))
     ]
     for line in (list(headings), *texts):
         padded = [
