@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -158,7 +159,7 @@ class Asterisk:
         driver_of = {"pjsip.conf": "pjsip", "sip.conf": "chan_sip"}
         if driver_of.get(template.name, self.driver) != self.driver:
             return
-        text = template.read_text("utf-8")
+        text = _in_dialect(template.read_text("utf-8"), self.version)
         for name, value in {**self._settings, **self._own_settings()}.items():
             text = text.replace(f"@{name}@", value)
         (self.folder / "etc" / template.name).write_text(text, "utf-8")
@@ -177,6 +178,22 @@ class Asterisk:
             "LAB_SECRET": LAB.secret,
             "TECH": self.technology,
         }
+
+
+def _in_dialect(text: str, version: int) -> str:
+    """Write subroutines as the version has them: macros in 16, Gosub in 22.
+
+    `@CALL name(arguments)@`, `@RETURN@`, `@ON_ANSWER name@` (Dial's option), `@ANSWER_RESULT@` (its variable).
+    """
+    macros = version == 16
+    text = re.sub(
+        r"@CALL ([\w-]+)\((.*)\)@",
+        lambda call: f"Macro({call[1]},{call[2]})" if macros else f"Gosub(macro-{call[1]},s,1({call[2]}))",
+        text,
+    )
+    text = re.sub(r"@ON_ANSWER ([\w-]+)@", r"M(\1)" if macros else r"U(macro-\1)", text)
+    text = text.replace("@RETURN@", "MacroExit()" if macros else "Return()")
+    return text.replace("@ANSWER_RESULT@", "MACRO_RESULT" if macros else "GOSUB_RESULT")
 
 
 def free_port(kind: socket.SocketKind) -> int:

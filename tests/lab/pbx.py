@@ -22,6 +22,8 @@ PHONE_SECRET = "phone-secret"
 CLIENT = "79101234567"
 COLLEAGUE_OUTSIDE = "79035550000"
 MOBILE_OF_101 = "79261110101"
+MOBILE_OF_103 = "79263330103"  # in follow-me lists only
+MOBILE_OF_104 = "79264440104"
 SHOWN = "74951230000"
 
 EMPLOYEES = {
@@ -123,6 +125,16 @@ class Lab:
     async def put(self, family: str, key: str, value: str) -> None:
         """Put a value into Asterisk's own database, as FreePBX does."""
         await self.ami.action("DBPut", Family=family, Key=key, Val=value)
+
+    async def fill_freepbx_database(self) -> None:
+        """Put in what FreePBX keeps there; user 110 has logged in at device 104."""
+        for device in EMPLOYEES:
+            await self.put(f"DEVICE/{device}", "user", "110" if device == "104" else device)
+            await self.put(f"DEVICE/{device}", "dial", self.device(device))
+            await self.put(f"AMPUSER/{device}", "device", device)
+        await self.put("AMPUSER/110", "device", "104")
+        await self.put("AMPUSER/103/followme", "grplist", f"103-{MOBILE_OF_103}#")
+        await self.put("AMPUSER/104/followme", "grplist", f"104-{MOBILE_OF_104}#")
 
     async def quiet(self) -> None:
         """Wait until the last channel is gone."""

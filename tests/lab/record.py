@@ -40,6 +40,7 @@ async def record(stories: Iterable[Story], version: int, driver: Driver, out: Pa
 
 
 async def _play(lab: Lab, story: Story) -> bytes:
+    await lab.quiet()
     lab.forget()
     observer = await lab.asterisk.connect()
     try:

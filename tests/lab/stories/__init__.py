@@ -1,7 +1,7 @@
 """Calls as people make them: one small function per story, for tests and for recording captures.
 
-A story is an `async def` whose only parameter is `lab`; its kind is its module. It returns when the last
-channel is gone. `only_on` says which Asterisks can play it.
+A story is a public `async def` whose only parameter is `lab`; its kind is its module. It returns when the
+last channel is gone. `only_on` says which Asterisks can play it.
 """
 
 import importlib
@@ -36,8 +36,9 @@ def every_story() -> dict[str, Story]:
     for module_info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         for name, act in inspect.getmembers(module, inspect.iscoroutinefunction):
-            if act.__module__ == module.__name__ and list(inspect.signature(act).parameters) == ["lab"]:
-                if name in stories:
-                    raise ValueError(f"two stories are called {name}")
-                stories[name] = Story(module_info.name, name, act, limits_of(act))
+            if name.startswith("_") or list(inspect.signature(act).parameters) != ["lab"]:
+                continue
+            if name in stories:
+                raise ValueError(f"two stories are called {name}")
+            stories[name] = Story(module_info.name, name, act, limits_of(act))
     return stories

@@ -16,9 +16,9 @@ async def out_client_hangs_up(lab: Lab) -> None:
     await finish(lab, conversation.client, conversation.employee)
 
 
-async def _refused(lab: Lab, status: int, number: str = CLIENT) -> None:
-    employee = await lab.phones["101"].dial(number)
-    client = await lab.client.rings()
+async def _refused(lab: Lab, status: int, *, rings: bool = False) -> None:
+    employee = await lab.phones["101"].dial(CLIENT)
+    client = await (lab.client.rings() if rings else lab.client.incoming())
     await moment()
     client.refuse(status)
     await employee.ended()
@@ -26,8 +26,8 @@ async def _refused(lab: Lab, status: int, number: str = CLIENT) -> None:
 
 
 async def out_busy(lab: Lab) -> None:
-    """486."""
-    await _refused(lab, 486)
+    """486, after ringing."""
+    await _refused(lab, 486, rings=True)
 
 
 async def out_404(lab: Lab) -> None:
@@ -48,6 +48,11 @@ async def out_480(lab: Lab) -> None:
 async def out_603(lab: Lab) -> None:
     """The client declines (603, cause 21)."""
     await _refused(lab, 603)
+
+
+async def out_603_after_ringing(lab: Lab) -> None:
+    """The client's phone rings, then the client declines."""
+    await _refused(lab, 603, rings=True)
 
 
 async def out_no_answer(lab: Lab) -> None:
