@@ -1,32 +1,26 @@
-"""When a call begins, whose a dialled leg is, and what a call's callid, number and DID are (Identity, rules 14-20, 25-28)."""
+"""When a call begins, whose a dialled leg is, and what a call's callid, number and DID are.
+
+docs/rules.md: Identity, and rules 14 to 20 and 25 to 28.
+"""
 
 from collections.abc import Iterator
 
 from ami_planfix.calls import events
-from ami_planfix.calls.call import Call, Moment
-from ami_planfix.calls.events import Uniqueid
+from ami_planfix.calls.call import Call, Choices, Moment
 from ami_planfix.calls.parties import Directory, Kind
 from ami_planfix.calls.pbx import Channel, conversation, dialling_halves, origin, ringing
-from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome
+from ami_planfix.calls.register import Register
+from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Silence
 
 
 class Beginnings:
     """Finds the moment at which facts become a call."""
 
-    def __init__(
-        self,
-        directory: Directory,
-        calls: dict[Uniqueid, Call],
-        *,
-        prefix: str,
-        transfers_each: bool,
-        missed_each: bool,
-    ) -> None:
+    def __init__(self, directory: Directory, register: Register, *, prefix: str, choices: Choices) -> None:
         self._directory = directory
-        self._calls = calls
+        self._register = register
         self._prefix = prefix
-        self._transfers_each = transfers_each
-        self._missed_each = missed_each
+        self._choices = choices
 
     def look(self, channel: Channel, moment: Moment) -> None:
         """See whether a call begins with what just happened to this channel."""
@@ -43,26 +37,29 @@ class Beginnings:
                 self._adopt(caller, moment)
 
     def look_back(self, channel: Channel, moment: Moment) -> None:
-        """See whether a channel that is gone wanted to call an outside number, and could not (rule 16)."""
-        extension = channel.extension
-        known = self._calls.get(channel.uniqueid)
-        if (
-            extension is None
-            or not channel.dialled
-            or channel.was_bridged
-            or channel.tried_leg
-            or known is not None
-        ):
-            return
-        if channel.party.kind is Kind.PROVIDER or not self._directory.is_outside(channel.dialled):
-            return
+        """See what is left to say of a channel that is gone and with which no call began."""
+        if channel.party.kind is Kind.IGNORED and channel.dial is None:
+            channel.silence = Silence.CONFIGURED
+        if channel.silence is not None:
+            moment.silences.append(channel.silence)
+        if not self._register.stands_for_a_call(channel) and self._asked_in_vain(channel):
+            self._report_unplaced(channel, moment)
+
+    def _asked_in_vain(self, channel: Channel) -> bool:
+        """Tell whether a channel wanted to call an outside number, and no leg was made (rule 16)."""
+        if not channel.dialled or channel.was_bridged or channel.tried_leg or channel.party.kind is Kind.PROVIDER:
+            return False
+        return self._directory.is_outside(channel.dialled)
+
+    def _report_unplaced(self, channel: Channel, moment: Moment) -> None:
         number = self._directory.dialled("", channel.dialled)
-        if self._directory.is_company(number):
+        extension = channel.extension
+        if channel.is_local and channel.twin is not None:  # an Originate to `Local/101@...`: who is at its far side?
+            extension = next((one.extension for one in conversation(channel.twin) if one.extension), None)
+        if extension is None or self._directory.is_company(number):
             return
         if not channel.tried_trunk and channel.hangup_requested:
-            moment.notes.append(
-                f"{channel.name} hung up before {number} was dialled: nothing is sent (rule 16)"
-            )
+            moment.notes.append(f"{channel.name} hung up before {number} was dialled: nothing is sent (rule 16)")
             return
         call = self._call(self._free_callid(channel.first.linkedid, channel), Direction.OUTGOING, moment)
         call.phone, call.did = number, self._directory.common_number()
@@ -94,25 +91,22 @@ class Beginnings:
         for argument in data.partition(",")[0].split("&"):
             party = self._directory.target(argument)
             if party.kind in (Kind.PROVIDER, Kind.BRANCH):
-                for caller in origin(channel):
-                    caller.tried_trunk = True
-                    if not caller.dialled and channel.is_local:
-                        caller.dialled = channel.exten
+                channel.tried_trunk = True
             elif party.extension is not None and channel.named is None:
                 channel.named = party.extension
                 self._name_first(channel, party.extension)
 
     def new_caller(self, channel: Channel, caller: str) -> None:
         """Take a client's number from its first NewCallerid, if its Newchannel had none (Identity, `phone`)."""
-        call = self._calls.get(channel.uniqueid)
-        if call is not None and call.client is channel and not call.phone and not call.said_anything:
+        call = self._register.whose_client(channel)
+        if call is not None and not call.phone and not call.said_anything:
             call.phone = self._client_number(caller)
 
     def set_did(self, channel: Channel, did: str) -> None:
         """Take `FROM_DID`, where the client's Newchannel did not tell the DID (Identity, `diversion`)."""
-        call = self._calls.get(channel.uniqueid)
+        call = self._register.whose_client(channel)
         number = self._directory.number(did)
-        if call is None or call.client is not channel or call.said_anything or not number:
+        if call is None or call.said_anything or not number:
             return
         if call.direction is Direction.INCOMING and not self._dialled_did(channel):
             self._set_did(call, number)
@@ -121,7 +115,7 @@ class Beginnings:
 
     def _arrive(self, channel: Channel, moment: Moment) -> None:
         """A line rings in: a client, unless the number is an employee's or the company's own."""
-        if channel.uniqueid in self._calls or channel.extension is not None:
+        if self._register.stands_for_a_call(channel) or channel.extension is not None or channel.silence is not None:
             return
         caller = channel.first.caller
         if channel.party.kind is Kind.BRANCH:
@@ -130,18 +124,13 @@ class Beginnings:
             channel.extension = self._directory.mobile_of(caller)
         number = self._directory.number(caller)
         if channel.extension is not None:
-            moment.notes.append(
-                f"{channel.name} is {channel.extension}, calling from {caller} (rules 19, 28)"
-            )
+            moment.notes.append(f"{channel.name} is {channel.extension}, calling from {caller} (rules 19, 28)")
         elif self._directory.is_company(number):
-            moment.notes.append(
-                f"{channel.name} shows the company's own number {number}: no client (rule 27)"
-            )
+            channel.silence = Silence.COMPANY
+            moment.notes.append(f"{channel.name} shows the company's own number {number}: no client (rule 27)")
         else:
             call = self._follow(channel, Direction.INCOMING, moment)
-            moment.notes.append(
-                f"incoming call {call.callid} from {call.phone or 'a hidden number'} to {call.did}"
-            )
+            moment.notes.append(f"incoming call {call.callid} from {call.phone or 'a hidden number'} to {call.did}")
 
     def _follow(self, client: Channel, direction: Direction, moment: Moment) -> Call:
         """Begin a call whose client is there already."""
@@ -154,7 +143,7 @@ class Beginnings:
             call.reported &= not self._directory.is_ignored(client.first.caller)
         else:
             self._set_outgoing_numbers(call, client)
-        self._calls[client.uniqueid] = call
+        self._register.enter(client, call)
         return call
 
     def _client_number(self, caller: str) -> str:
@@ -171,19 +160,18 @@ class Beginnings:
         call.did = number
         did = self._directory.did(number)
         call.reported = did is None or did.reported
+        call.data = did.data if did is not None else ()
 
     # Outgoing
 
     def _go_out(self, leg: Channel, moment: Moment) -> None:
         """A leg to the outside is dialled: by an employee (rule 14), for a client (rule 20), or by nobody (rule 25)."""
         dial = leg.dial
-        if dial is None or dial.source is None or leg.uniqueid in self._calls:
+        if dial is None or dial.source is None or self._register.stands_for_a_call(leg):
             return
         if self._directory.is_company(dial.number):
             return
-        callers = [
-            caller for caller in origin(dial.source) if caller.extension is not None and not caller.spies
-        ]
+        callers = [caller for caller in origin(dial.source) if caller.extension is not None and not caller.spies]
         if not callers:
             return
         call = next((call for call in map(self._dialling_call, callers) if call is not None), None)
@@ -192,14 +180,14 @@ class Beginnings:
             call = self._call(self._free_callid(linkedid, _first_channel(leg)), Direction.OUTGOING, moment)
             self._set_outgoing_numbers(call, leg)
             for caller in callers:
-                self._calls[caller.uniqueid] = call
+                self._register.enter(caller, call)
             moment.notes.append(f"outgoing call {call.callid} to {call.phone}")
-        self._calls[leg.uniqueid] = call
+        self._register.enter(leg, call)
         call.dial(leg, moment)
 
     def _dialling_call(self, caller: Channel) -> Call | None:
         """Find the call for which this employee is dialling already: another trunk is tried, not another call."""
-        call = self._calls.get(caller.uniqueid)
+        call = self._register.of(caller)
         return call if call is not None and not call.over and call.client is None else None
 
     def _set_outgoing_numbers(self, call: Call, leg: Channel) -> None:
@@ -218,14 +206,14 @@ class Beginnings:
         Rule 25: an Originate dialled the client first. And what is left to do if the events of the beginning
         were lost: a line whose state was Ring called us, any other was called.
         """
-        if not line.is_line or line.extension is not None or line.uniqueid in self._calls or not line.alive:
+        if not line.is_line or line.extension is not None or not line.alive or self._register.stands_for_a_call(line):
             return
         dial = line.dial
         number = dial.number if dial is not None else self._directory.number(line.first.caller)
         if self._directory.is_company(number):
             return
         heard = conversation(line)
-        if any(one.uniqueid in self._calls and self._calls[one.uniqueid].client is one for one in heard):
+        if any(self._register.whose_client(one) is not None for one in heard):
             return  # an outside leg of a client's call (rules 9, 20)
         if not any(one.extension is not None and not one.spies for one in (*heard, *ringing(line))):
             return
@@ -239,19 +227,18 @@ class Beginnings:
             direction,
             moment.at,
             self._directory,
-            self._calls,
-            transfers_each=self._transfers_each,
-            missed_each=self._missed_each,
+            lambda channel: self._register.whose_client(channel) is not None,
+            self._choices,
         )
 
     def _free_callid(self, linkedid: str, first: Channel) -> CallId:
         """Choose a callid: the Linkedid, but for a call within another one, which has its first channel's Uniqueid."""
         callid = self._prefix + linkedid
-        taken = {call.callid for one in first.group.living if (call := self._calls.get(one)) is not None}
+        taken = {call.callid for call in self._register.near([first])}
         return CallId(self._prefix + first.uniqueid if callid in taken else callid)
 
     def _names(self, source: Channel) -> Iterator[Extension]:
-        """Find in whose name a leg is dialled: that of the Local channel that dials it, or of the phone that forwarded."""
+        """Find in whose name a leg is dialled: the Local channel's that dials it, or the phone's that forwarded."""
         for half in dialling_halves(source):
             exten = half.name.partition("/")[2].rpartition("@")[0]
             extension = self._directory.in_name_of(exten)
@@ -262,8 +249,8 @@ class Beginnings:
 
     def _name_first(self, channel: Channel, extension: Extension) -> None:
         for caller in origin(channel):
-            call = self._calls.get(caller.uniqueid)
-            if call is not None and call.client is caller and call.first_dialled is None:
+            call = self._register.whose_client(caller)
+            if call is not None and call.first_dialled is None:
                 call.first_dialled = extension
 
 

@@ -8,18 +8,26 @@ An incoming call has its client from the start. An outgoing one has an employee 
 of them is bridged: that leg is the client from then on, and the call is followed like an incoming one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
 from ami_planfix.calls import causes
 from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.part import ENGAGED, TALKED, Happening, Part, Reported, State
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import Channel, Recording, conversation, origin, ringing
-from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Stage
+from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Silence, Stage
 
 BEGINNING_RULE = {Direction.INCOMING: "1", Direction.OUTGOING: "14"}
+
+
+class Choices(NamedTuple):
+    """What the administrator chose (`calls`)."""
+
+    transfers_each: bool = False
+    missed_each: bool = False
 
 
 @dataclass(slots=True)
@@ -33,14 +41,15 @@ class Moment:
     cause: str
     reports: list[Report] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
 
 
 class Call:
     """All that happens to one client conversation; it has one callid for life."""
 
     __slots__ = (
-        "_clients", "_directory", "_each_missed", "_each_transfer", "_recordings", "_since", "_spent", "_stand_in", "_stays",
-        "_talked", "answered", "attempts", "callid", "client", "did", "direction", "first_dialled", "over", "owners",
+        "_choices", "_directory", "_is_a_client", "_recordings", "_since", "_spent", "_stand_in", "_stays", "_talked",
+        "answered", "attempts", "callid", "client", "data", "did", "direction", "first_dialled", "over", "owners",
         "parts", "phone", "reported", "said_anything", "since", "why",
     )  # fmt: skip
 
@@ -50,16 +59,16 @@ class Call:
         direction: Direction,
         since: float,
         directory: Directory,
-        clients: "Mapping[Uniqueid, Call]",
-        *,
-        transfers_each: bool,
-        missed_each: bool,
+        is_a_client: Callable[[Channel], bool],
+        choices: Choices,
     ) -> None:
         self.callid = callid
         self.direction = direction
         self.since = since
         self.phone = ""
         self.did = ""
+        self.data: tuple[tuple[str, str], ...] = ()
+        """What is configured for the DID, for the call's data tag."""
         self.reported = True
         """False where the configuration says that nothing is sent (rule 26); it is followed all the same."""
         self.client: Channel | None = None
@@ -77,9 +86,8 @@ class Call:
         """The rule of the latest transfer, pickup, parking or forward: it explains what follows."""
         self._stays: dict[Extension, int] = {}
         self._directory = directory
-        self._clients = clients
-        self._each_transfer = transfers_each
-        self._each_missed = missed_each
+        self._is_a_client = is_a_client
+        self._choices = choices
         self._recordings: list[Recording] = []
         self._spent: set[Uniqueid] = set()
         """Legs whose part is over: Asterisk ends the losers' legs when it likes."""
@@ -106,9 +114,8 @@ class Call:
 
     def complete_unplaced(self, extension: Extension, outcome: Outcome, moment: Moment) -> None:
         """Report a call to the outside for which no leg was made (rule 16)."""
-        part = self._stay(extension)
-        self._complete(part, outcome, "16", moment)
-        self.over = True
+        self._complete(self._stay(extension), outcome, "16", moment)
+        self._close(moment)
 
     def join(self, moment: Moment) -> None:
         """End a consultation whose outside number has been joined with the client (rule 9)."""
@@ -171,7 +178,7 @@ class Call:
             self._complete(part, Outcome.CANCELED, "18", moment)
         for part in open_parts[-1:]:
             self._complete(part, outcome, rule, moment)
-        self.over = True
+        self._close(moment)
 
     # With a client
 
@@ -222,7 +229,7 @@ class Call:
         """Tell for whom a real channel counts in this call; an outsider may stand for the default (rule 20)."""
         if channel.extension is not None or not channel.is_line:
             return channel.extension
-        if channel.uniqueid in self._clients or self.direction is Direction.OUTGOING:
+        if self._is_a_client(channel) or self.direction is Direction.OUTGOING:
             return None
         if self._stand_in is None and not self.answered:
             self._stand_in = self._directory.default_extension(self.did)
@@ -336,7 +343,12 @@ class Call:
                 self._complete(part, outcome, "25", moment)
         else:
             self._end_missed(client, moment)
+        self._close(moment)
+
+    def _close(self, moment: Moment) -> None:
         self.over = True
+        if not self.said_anything:
+            moment.silences.append(Silence.NOBODY if self.reported and not self.parts else Silence.CONFIGURED)
 
     def _end_answered(self, moment: Moment, rule: str) -> None:
         talked = [part for part in self._open() if part.state in TALKED]
@@ -352,15 +364,13 @@ class Call:
         if not self.parts:
             extension = self.first_dialled or self._directory.default_extension(self.did)
             if extension is None:
-                moment.notes.append(
-                    f"{client.name} rang nobody, and no default extension is configured (rule 6)"
-                )
+                moment.notes.append(f"{client.name} rang nobody, and no default extension is configured (rule 6)")
             else:
                 self._complete(self._stay(extension), Outcome.MISSED, "6", moment)
             return
         missed = False
         for part in self._open():
-            if part.reported and (self._each_missed or not missed):
+            if part.reported and (self._choices.missed_each or not missed):
                 missed = True
                 self._complete(part, Outcome.MISSED, "5", moment)
             else:
@@ -386,7 +396,7 @@ class Call:
         self._report(part, reported, rule, moment)
 
     def _complete(self, part: Part, outcome: Outcome, rule: str, moment: Moment, seconds: int = 0) -> None:
-        if self._each_transfer and outcome is Outcome.CANCELED and part.state in TALKED:
+        if self._choices.transfers_each and outcome is Outcome.CANCELED and part.state in TALKED:
             # Rule 13: the one who talked keeps the talk of its own.
             self._stop_talk(part, moment)
             outcome, seconds, rule = Outcome.SUCCESS, _whole(part.talked), "13"
@@ -429,6 +439,7 @@ class Call:
                     duration=seconds if ended else 0,
                     recorded=recorded,
                     recordings=tuple(recording.file for recording in self._recordings) if recorded else (),
+                    data=self.data if ended else (),
                 )
             )
 
@@ -443,9 +454,7 @@ class Call:
 
     def _count_talk(self) -> None:
         """Add up the time in which the client talked with anybody (rule 4)."""
-        running = [
-            part.since for part in self.parts.values() if part.state in ENGAGED and part.since is not None
-        ]
+        running = [part.since for part in self.parts.values() if part.state in ENGAGED and part.since is not None]
         if running:
             if self._since is None:
                 self._since = min(running)

@@ -9,9 +9,9 @@ BY_THE_DIALLING_SIDE = frozenset({0, 16, 26, 31, 127})
 """Time-out, the caller gave up, answered elsewhere, a Local half dropped; they say nothing of the phone (rule 3)."""
 
 FORBIDDEN = frozenset({21, 29, *range(50, 58)})
-BUSY = 17
 REJECTED = 21
-NO_ANSWER = frozenset({18, 19})
+SAYING = {17: Outcome.BUSY, 18: Outcome.NO_ANSWER, 19: Outcome.NO_ANSWER}
+DIAL_STATUS = {"BUSY": Outcome.BUSY, "NOANSWER": Outcome.NO_ANSWER, "CANCEL": Outcome.NO_ANSWER}
 SIP_DECLINE = "603"
 
 
@@ -26,19 +26,9 @@ def outcome(cause: int | None, tech_cause: str, dial_status: str) -> Outcome:
     `cause` is that of its Hangup, else of its HangupRequest, else of the employee's channel; `tech_cause` is its
     SIP status (Asterisk 22), `dial_status` that of its DialEnd.
     """
-    if cause == BUSY:
-        return Outcome.BUSY
-    if cause in NO_ANSWER:
-        return Outcome.NO_ANSWER
     if cause in FORBIDDEN:
         declined = tech_cause == SIP_DECLINE or (cause == REJECTED and dial_status == "BUSY")
         return Outcome.BUSY if declined else Outcome.NOT_ALLOWED
     if cause is not None and cause not in BY_THE_DIALLING_SIDE:
-        return Outcome.NOT_AVAILABLE
-    match dial_status:
-        case "BUSY":
-            return Outcome.BUSY
-        case "NOANSWER" | "CANCEL":
-            return Outcome.NO_ANSWER
-        case _:
-            return Outcome.NOT_AVAILABLE
+        return SAYING.get(cause, Outcome.NOT_AVAILABLE)
+    return DIAL_STATUS.get(dial_status, Outcome.NOT_AVAILABLE)

@@ -327,38 +327,20 @@ class ChanSpyStart:
     spyee: Channel | None
 
 
-Event = (
-    Newchannel
-    | Newstate
-    | NewCallerid
-    | Rename
-    | Newexten
-    | VarSet
-    | DialBegin
-    | DialState
-    | DialEnd
-    | HangupRequest
-    | Hangup
-    | BridgeEnter
+ChannelEvent = Newchannel | Newstate | NewCallerid | Newexten | HangupRequest | Hangup
+DialEvent = DialBegin | DialState | DialEnd
+BridgeEvent = (
+    BridgeEnter
     | BridgeLeave
     | BridgeDestroy
     | BridgeMerge
     | LocalBridge
     | LocalOptimizationBegin
     | LocalOptimizationEnd
-    | BlindTransfer
-    | AttendedTransfer
-    | Pickup
-    | ParkedCall
-    | ParkedCallTimeOut
-    | UnParkedCall
-    | MixMonitorStart
-    | MixMonitorStop
-    | MixMonitorMute
-    | MonitorStart
-    | MonitorStop
-    | ChanSpyStart
 )
+TransferEvent = BlindTransfer | AttendedTransfer | Pickup | ParkedCall | ParkedCallTimeOut | UnParkedCall
+ListenerEvent = MixMonitorStart | MixMonitorStop | MixMonitorMute | MonitorStart | MonitorStop | ChanSpyStart
+Event = ChannelEvent | DialEvent | BridgeEvent | TransferEvent | ListenerEvent | VarSet | Rename
 
 
 class Present(NamedTuple):

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from ami_planfix.calls import events
 from ami_planfix.calls.events import BridgeId, Linkedid, Uniqueid
 from ami_planfix.calls.parties import Kind, Party
-from ami_planfix.calls.reports import Extension
+from ami_planfix.calls.reports import Extension, Silence
 
 NO_CONVERSATION = frozenset({"parking", "holding", "holding_bridge"})
 """Types and technologies of bridges in which nobody hears anybody (Asterisk: bridges/bridge_holding)."""
@@ -68,10 +68,36 @@ class Channel:
     """A channel of Asterisk, from its Newchannel to its Hangup."""
 
     __slots__ = (
-        "alive", "bridge", "cause", "context", "dial", "dialled", "exten", "extension", "first",
-        "forwarder", "group", "hangup_cause", "hangup_requested", "legs", "linkedid", "name", "named", "party",
-        "pending_file", "rang", "recordings", "spies", "state", "tech_cause", "tried_trunk", "tried_leg", "twin",
-        "uniqueid", "was_bridged",
+        "alive",
+        "bridge",
+        "cause",
+        "context",
+        "dial",
+        "dialled",
+        "exten",
+        "extension",
+        "first",
+        "forwarder",
+        "group",
+        "hangup_cause",
+        "hangup_requested",
+        "legs",
+        "linkedid",
+        "name",
+        "named",
+        "party",
+        "pending_file",
+        "rang",
+        "recordings",
+        "silence",
+        "spies",
+        "state",
+        "tech_cause",
+        "tried_leg",
+        "tried_trunk",
+        "twin",
+        "uniqueid",
+        "was_bridged",
     )  # fmt: skip
 
     def __init__(self, first: events.Channel, party: Party) -> None:
@@ -99,6 +125,8 @@ class Channel:
         self.tried_leg = False
         self.tried_trunk = False
         """A Dial that names a trunk ran on it."""
+        self.silence: Silence | None = None
+        """Why no call began with it."""
         self.spies = False
         self.dial: Dial | None = None
         """How it is dialled, if it is a leg."""
@@ -258,7 +286,7 @@ class Pbx:
         self._dead[uniqueid] = at
         while self._dead:
             oldest, since = next(iter(self._dead.items()))
-            if 0 <= at - since <= MEMORY_OF_THE_DEAD:
+            if abs(at - since) <= MEMORY_OF_THE_DEAD:
                 break
             del self._dead[oldest]
 

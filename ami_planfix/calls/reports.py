@@ -39,6 +39,17 @@ class Outcome(StrEnum):
     NOT_ALLOWED = "not allowed"
 
 
+class Silence(StrEnum):
+    """Why nothing was sent about a call; such calls are counted."""
+
+    NOBODY = "nobody to report it for"
+    """It reached no employee, and no default extension is configured (rules 6, 20, 25)."""
+    CONFIGURED = "not to be reported"
+    """A guest, or what `ignore`, `trunks[].kind` or `report: false` name (rule 26)."""
+    COMPANY = "own number"
+    """The caller shows a number of the company itself (rule 27)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One message about a call that Planfix must get.

@@ -1,0 +1,308 @@
+"""What each event changes in the facts: the mirror follows Asterisk here, and nowhere else."""
+
+from typing import assert_never
+
+from ami_planfix.calls import events
+from ami_planfix.calls.beginning import Beginnings
+from ami_planfix.calls.causes import ended_by_itself
+from ami_planfix.calls.events import BridgeId, Event, Present, Uniqueid
+from ami_planfix.calls.parties import Directory
+from ami_planfix.calls.pbx import NO_CONVERSATION, Channel, Pbx, Recording
+from ami_planfix.calls.register import Register
+
+
+class Hearing:
+    """Changes the facts by what is heard; each method returns the channels that it touched."""
+
+    def __init__(self, pbx: Pbx, directory: Directory, register: Register, beginnings: Beginnings) -> None:
+        self._pbx = pbx
+        self._directory = directory
+        self._register = register
+        self._beginnings = beginnings
+
+    def hear(self, event: Event) -> list[Channel]:
+        """Take an event; the channels that it is about, none if it is about nothing known."""
+        match event:
+            case events.VarSet():
+                return self._set_variable(event)
+            case events.DialBegin() | events.DialState() | events.DialEnd():
+                return self._hear_of_dial(event)
+            case (
+                events.BridgeEnter()
+                | events.BridgeLeave()
+                | events.BridgeDestroy()
+                | events.BridgeMerge()
+                | events.LocalBridge()
+                | events.LocalOptimizationBegin()
+                | events.LocalOptimizationEnd()
+            ):
+                return self._hear_of_bridge(event)
+            case (
+                events.BlindTransfer()
+                | events.AttendedTransfer()
+                | events.Pickup()
+                | events.ParkedCall()
+                | events.ParkedCallTimeOut()
+                | events.UnParkedCall()
+            ):
+                return self._hear_of_transfer(event)
+            case (
+                events.MixMonitorStart()
+                | events.MixMonitorStop()
+                | events.MixMonitorMute()
+                | events.MonitorStart()
+                | events.MonitorStop()
+                | events.ChanSpyStart()
+            ):
+                return self._hear_of_listener(event)
+            case events.Rename():
+                return self._rename(event)
+            case _:
+                return self._hear_of_channel(event)
+
+    def reconcile(self, one: Present) -> Channel | None:
+        """Take a channel as a snapshot tells it, and put it where it is; None if it hung up a moment ago."""
+        known = one.channel.uniqueid in self._pbx.channels
+        channel = self._know(one.channel)
+        if channel is None:
+            return None
+        if not known and one.application.startswith("App") and channel.is_line:
+            channel.dial = channel.dial or self._pbx.dial(None, channel)
+        if one.bridge is None:
+            if channel.bridge is not None:
+                self._pbx.leave(channel, channel.bridge.id)
+        elif channel.bridge is None or channel.bridge.id != one.bridge:
+            self._pbx.enter(channel, one.bridge, holding=_holds(one.bridge_type, one.technology), swap=None)
+        return channel
+
+    def guess_source(self, channel: Channel) -> None:
+        """Find who dials a leg whose DialBegin was not heard: the channel after which it is linked."""
+        source = self._pbx.channels.get(Uniqueid(channel.linkedid))
+        if not channel.alive or source is None or source is channel or channel.is_local:
+            return
+        if channel.dial is None or (channel.dial.source is None and channel.is_line):
+            if channel.first.state == events.RING:
+                return
+            first = channel.dial is None or not channel.dial.number
+            dial = self._pbx.dial(source, channel)
+            if first:
+                dial.shown = channel.first.connected
+                self._beginnings.place(channel, channel.first, "")
+
+    # One kind of events each
+
+    def _hear_of_channel(self, event: events.ChannelEvent) -> list[Channel]:
+        channel = self._know(event.channel)
+        if channel is None:
+            return []
+        match event:
+            case events.Newchannel() | events.Newstate():
+                pass
+            case events.NewCallerid():
+                self._beginnings.new_caller(channel, event.channel.caller)
+            case events.Newexten():
+                if event.application == "Dial":
+                    self._beginnings.note_dial(channel, event.data)
+            case events.HangupRequest():
+                channel.hangup_requested |= _is_the_callers(event)
+                channel.cause = event.cause
+                channel.tech_cause = event.tech_cause
+            case events.Hangup():
+                channel.tech_cause = event.tech_cause or channel.tech_cause
+                self._pbx.hang_up(channel, event.at, event.cause)
+            case _:
+                assert_never(event)
+        return [channel]
+
+    def _hear_of_dial(self, event: events.DialEvent) -> list[Channel]:
+        match event:
+            case events.DialBegin():
+                return self._dial(event.channel, event.dest, event.dial_string)
+            case events.DialState():
+                channels = self._dial(event.channel, event.dest)
+                if channels and event.status in ("RINGING", "PROGRESS"):
+                    channels[0].rang = True
+                return channels
+            case events.DialEnd():
+                return self._end_dial(event)
+            case _:
+                assert_never(event)
+
+    def _hear_of_bridge(self, event: events.BridgeEvent) -> list[Channel]:
+        match event:
+            case events.BridgeEnter():
+                return self._enter(event)
+            case events.BridgeLeave():
+                channels = self._all(event.channel)
+                for channel in channels:
+                    self._pbx.leave(channel, event.bridge)
+                return channels
+            case events.BridgeMerge():
+                return self._pbx.merge(event.to, event.source)
+            case events.BridgeDestroy():
+                return self._destroy(event.bridge)
+            case events.LocalBridge() | events.LocalOptimizationBegin() | events.LocalOptimizationEnd():
+                return self._all(event.one, event.two)
+            case _:
+                assert_never(event)
+
+    def _hear_of_transfer(self, event: events.TransferEvent) -> list[Channel]:
+        match event:
+            case events.BlindTransfer():
+                return self._explain("7", self._all(event.transferer, event.transferee))
+            case events.AttendedTransfer():
+                return self._attended_transfer(event)
+            case events.Pickup():
+                return self._pick_up(event)
+            case events.ParkedCall() | events.ParkedCallTimeOut():
+                return self._explain("12", self._all(event.parkee))
+            case events.UnParkedCall():
+                return self._explain("12", self._all(event.parkee, event.retriever))
+            case _:
+                assert_never(event)
+
+    def _hear_of_listener(self, event: events.ListenerEvent) -> list[Channel]:
+        channels = self._all(event.spyer if isinstance(event, events.ChanSpyStart) else event.channel)
+        for channel in channels:
+            match event:
+                case events.MixMonitorStart() | events.MonitorStart():
+                    channel.recordings.append(Recording(channel.pending_file))
+                    channel.pending_file = ""
+                case events.MixMonitorStop() | events.MonitorStop():
+                    for recording in channel.recordings:
+                        recording.ended = True
+                case events.MixMonitorMute():
+                    for recording in channel.recordings:
+                        recording.paused = event.muted
+                case events.ChanSpyStart():
+                    channel.spies = True
+                case _:
+                    assert_never(event)
+        return channels
+
+    # Single events
+
+    def _dial(self, source: events.Channel | None, dest: events.Channel, dial_string: str = "") -> list[Channel]:
+        leg = self._know(dest)
+        if leg is None:
+            return []
+        dialling = self._know(source) if source is not None else None
+        first = leg.dial is None
+        dial = self._pbx.dial(dialling, leg)
+        if first:
+            dial.shown = source.caller if source is not None else dest.connected
+            self._beginnings.place(leg, dest, dial_string)
+        return [leg] if dialling is None else [leg, dialling]
+
+    def _end_dial(self, event: events.DialEnd) -> list[Channel]:
+        leg = self._know(event.dest)
+        if leg is None:
+            return []
+        if leg.dial is None:
+            return [leg]  # whoever picks a call up was never dialled (rule 10)
+        channels = self._dial(event.channel, event.dest)
+        leg.dial.status = event.status
+        if event.forward:
+            leg.dial.forwarded = True
+            self._explain("11", channels)
+        return channels
+
+    def _enter(self, event: events.BridgeEnter) -> list[Channel]:
+        channel = self._know(event.channel)
+        if channel is None:
+            return []
+        swapped = self._pbx.channels.get(event.swap) if event.swap is not None else None
+        self._pbx.enter(channel, event.bridge, holding=_holds(event.bridge_type, event.technology), swap=event.swap)
+        return [channel] if swapped is None else [channel, swapped]
+
+    def _destroy(self, bridge_id: BridgeId) -> list[Channel]:
+        bridge = self._pbx.bridges.get(bridge_id)
+        members = list(bridge.members.values()) if bridge is not None else []
+        for member in members:
+            self._pbx.leave(member, bridge_id)
+        return members
+
+    def _rename(self, event: events.Rename) -> list[Channel]:
+        channel = self._pbx.channels.get(event.uniqueid)
+        if channel is None:
+            return []
+        self._pbx.rename(channel, event.name, self._directory.party(event.name))
+        return [channel]
+
+    def _set_variable(self, event: events.VarSet) -> list[Channel]:
+        channels = self._all(event.channel)
+        for channel in channels:
+            match event.variable:
+                case "MIXMONITOR_FILENAME":
+                    channel.pending_file = event.value
+                case "FORWARDERNAME" if event.value:
+                    channel.forwarder = event.value
+                case "FROM_DID" if event.value:
+                    self._beginnings.set_did(channel, event.value)
+                case _:
+                    pass
+        return channels
+
+    def _attended_transfer(self, event: events.AttendedTransfer) -> list[Channel]:
+        channels = self._all(event.original, event.second, event.transferee, event.target)
+        if event.result != "Success":
+            return channels
+        transferee = self._know(event.transferee) if event.transferee is not None else None
+        if event.dest_type == "App" and transferee is not None:
+            # Nothing else tells of the leg: the transferee takes over the Dial that the transferrer runs.
+            for transferrer in self._all(event.original, event.second):
+                for dial in tuple(transferrer.legs.values()):
+                    self._pbx.dial(transferee, dial.leg)
+        return self._explain("8", channels)
+
+    def _pick_up(self, event: events.Pickup) -> list[Channel]:
+        channels = self._all(event.channel, event.target)
+        if len(channels) == 2:
+            self._pbx.connect(*channels)
+        return self._explain("10", channels)
+
+    def _explain(self, rule: str, channels: list[Channel]) -> list[Channel]:
+        """Let the calls of these channels know by which rule they are about to change."""
+        for call in self._register.near(channels):
+            call.why = rule
+        return channels
+
+    def _all(self, *snapshots: events.Channel | None) -> list[Channel]:
+        known = (self._know(snapshot) for snapshot in snapshots if snapshot is not None)
+        return [channel for channel in known if channel is not None]
+
+    def _know(self, snapshot: events.Channel) -> Channel | None:
+        """Find a channel, or take it in; None for one that hung up a moment ago."""
+        channel = self._pbx.channels.get(snapshot.uniqueid)
+        if channel is None:
+            if not snapshot.uniqueid or self._pbx.is_dead(snapshot.uniqueid):
+                return None
+            channel = Channel(snapshot, self._directory.party(snapshot.name))
+            self._pbx.add(channel)
+        else:
+            channel.linkedid = snapshot.linkedid
+            channel.state = snapshot.state
+            channel.exten = snapshot.exten
+        if snapshot.state in (events.RINGING, events.UP):
+            channel.rang = True
+        if not channel.dialled and _asks_itself(channel):
+            # `Local/101@...` begins at 101, whatever is dialled through it afterwards.
+            of_its_own = not channel.is_local or snapshot.exten != channel.first.exten
+            channel.dialled = snapshot.exten if snapshot.exten != "s" and of_its_own else ""
+        return channel
+
+
+def _holds(bridge_type: str, technology: str) -> bool:
+    return bridge_type in NO_CONVERSATION or technology in NO_CONVERSATION
+
+
+def _asks_itself(channel: Channel) -> bool:
+    """Tell whether a channel's exten is what its own phone asked for, and not its caller's."""
+    if channel.dial is None:
+        return channel.state == events.RING
+    return channel.dial.source is None and channel.state == events.UP
+
+
+def _is_the_callers(event: events.HangupRequest) -> bool:
+    """Tell whether the phone hung up, and did not just take note of our refusal (`Congestion()`, `Busy()`)."""
+    return event.channel.state != events.BUSY and not ended_by_itself(event.cause, forwarded=False)
