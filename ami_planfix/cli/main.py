@@ -1,6 +1,5 @@
 """`ami-planfix`: finds the command, and turns what went wrong into one message and an exit status."""
 
-import os
 import sys
 from importlib import import_module
 
@@ -64,8 +63,4 @@ def run_cli(arguments: list[str]) -> int:
     except AmiPlanfixError as fault:
         tell(str(fault))
         return BAD_USAGE if isinstance(fault, ConfigurationError) else FAILED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough (`| head`); nothing may try to flush the rest at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return WELL
     return status if isinstance(status, int) else WELL
