@@ -30,10 +30,8 @@ DATA_PREFIX = "PLANFIX_DATA_"
 APPLICATIONS = frozenset({"Dial", "Queue"})
 """Dialplan applications whose `Newexten` is decoded."""
 
-_EARLIEST, _LATEST = (
-    946_684_800.0,
-    4_102_444_800.0,
-)  # the years 2000 and 2100: a PBX without a clock says 1970
+# The years 2000 and 2100: a PBX without a clock says 1970.
+_EARLIEST, _LATEST = 946_684_800.0, 4_102_444_800.0
 
 _Column = Callable[[str], object]
 """Finds one field of an event in its text."""
@@ -175,7 +173,12 @@ def _who(prefix: str) -> _Column:
 
 def _text(header: str) -> _Column:
     begin = _begin(header)
-    return lambda text: intern(_value(text, begin))
+
+    def column(text: str) -> str:
+        value = _value(text, begin)
+        return "" if value == "<unknown>" else intern(value)
+
+    return column
 
 
 def _id(header: str) -> _Column:
