@@ -5,7 +5,7 @@ from typing import assert_never
 from ami_planfix.calls import events
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.causes import ended_by_itself
-from ami_planfix.calls.events import BridgeId, Event, Present, Uniqueid
+from ami_planfix.calls.events import BridgeId, Event, Present, Snapshot, Uniqueid
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import NO_CONVERSATION, Channel, Pbx, Recording
 from ami_planfix.calls.register import Register
@@ -60,14 +60,30 @@ class Hearing:
             case _:
                 return self._hear_of_channel(event)
 
-    def reconcile(self, one: Present) -> Channel | None:
-        """Take a channel as a snapshot tells it, and put it where it is; None if it hung up a moment ago."""
+    def reconcile(self, snapshot: Snapshot) -> list[Channel]:
+        """Take what exists: channels that it does not name are gone, the others are where it says."""
+        present = {one.channel.uniqueid for one in snapshot.channels}
+        touched = [channel for channel in self._pbx.channels.values() if channel.uniqueid not in present]
+        for channel in touched:
+            self._pbx.hang_up(channel, snapshot.at, None)
+        orphans: list[tuple[Channel, Present]] = []
+        for one in snapshot.channels:
+            found = self._place_as_told(one)
+            if found is not None:
+                touched.append(found)
+                if found.dial is None or (found.dial.source is None and found.is_line):
+                    orphans.append((found, one))
+        for orphan, one in orphans:
+            self._guess_source(orphan, one)
+        return touched
+
+    def _place_as_told(self, one: Present) -> Channel | None:
         known = one.channel.uniqueid in self._pbx.channels
         channel = self._know(one.channel)
         if channel is None:
             return None
         if not known and one.application.startswith("App") and channel.is_line:
-            channel.dial = channel.dial or self._pbx.dial(None, channel)
+            self._pbx.dial(None, channel)
         if one.bridge is None:
             if channel.bridge is not None:
                 self._pbx.leave(channel, channel.bridge.id)
@@ -75,19 +91,28 @@ class Hearing:
             self._pbx.enter(channel, one.bridge, holding=_holds(one.bridge_type, one.technology), swap=None)
         return channel
 
-    def guess_source(self, channel: Channel) -> None:
-        """Find who dials a leg whose DialBegin was not heard: the channel after which it is linked."""
-        source = self._pbx.channels.get(Uniqueid(channel.linkedid))
-        if not channel.alive or source is None or source is channel or channel.is_local:
+    def _guess_source(self, leg: Channel, one: Present) -> None:
+        """Find who dials a leg whose DialBegin was not heard: the channel after which it is linked, or a Local half.
+
+        Where Local channels are about, only a half in the employee's name will do: a consultation's leg is linked
+        after the client too.
+        """
+        if leg.first.state == events.RING or leg.state in (events.DOWN, events.RING):
+            return  # it called itself, or its DialBegin is still to come
+        root = self._pbx.channels.get(Uniqueid(leg.linkedid))
+        source: Channel | None
+        if leg.is_local:
+            source = root if leg.name.endswith(";1") and leg.bridge is None else None
+        else:
+            halves = self._pbx.dialling_halves_of(leg.linkedid)
+            in_its_name = (half for half in halves if self._directory.in_name_of(half.first.exten) == leg.extension)
+            source = next(in_its_name, None) if halves else root
+        if source is None or source is leg:
             return
-        if channel.dial is None or (channel.dial.source is None and channel.is_line):
-            if channel.first.state == events.RING:
-                return
-            first = channel.dial is None or not channel.dial.number
-            dial = self._pbx.dial(source, channel)
-            if first:
-                dial.shown = channel.first.connected
-                self._beginnings.place(channel, channel.first, "")
+        dial = self._pbx.dial(source, leg)
+        if not dial.number:
+            dial.shown = one.channel.connected
+            self._beginnings.place(leg, one.channel, "")
 
     # One kind of events each
 

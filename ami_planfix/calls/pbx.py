@@ -194,6 +194,10 @@ class Pbx:
                 channel.twin, twin.twin = twin, channel
                 self.connect(channel, twin)
 
+    def dialling_halves_of(self, linkedid: Linkedid) -> list[Channel]:
+        """Find the Local halves that may dial for the channel with this Linkedid."""
+        return [half for name, half in self._halves.items() if name.endswith(";2") and half.linkedid == linkedid]
+
     def rename(self, channel: Channel, name: str, party: Party) -> None:
         """Give a channel its new name, and with it perhaps another party."""
         self._halves.pop(channel.name, None)

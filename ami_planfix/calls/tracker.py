@@ -89,20 +89,10 @@ class Tracker:
 
         A conversation that ended unheard counts up to the last event or snapshot before this one.
         """
-        present = {channel.channel.uniqueid for channel in snapshot.channels}
         until = min(self._last_heard or snapshot.at, snapshot.at)
-        touched: list[Channel] = []
-        for channel in [known for known in self._pbx.channels.values() if known.uniqueid not in present]:
-            self._pbx.hang_up(channel, snapshot.at, None)
-            touched.append(channel)
-        changed = bool(touched)
-        for one in snapshot.channels:
-            changed |= one.channel.uniqueid not in self._pbx.channels
-            channel_now = self._hearing.reconcile(one)
-            if channel_now is not None:
-                touched.append(channel_now)
-        for channel in touched:
-            self._hearing.guess_source(channel)
+        before = len(self._pbx.channels)
+        touched = self._hearing.reconcile(snapshot)
+        changed = len(self._pbx.channels) != before or any(not channel.alive for channel in touched)
         self._last_heard = snapshot.at
         moment = Moment(snapshot.at, until, "resync")
         gone = self._conclude(touched, moment)
