@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -38,8 +38,16 @@ class Status(NamedTuple):
 class Connection:
     """Asterisk's manager interface, as long as the daemon lives."""
 
-    def __init__(self, settings: AmiSettings, listener: Listener, pacing: Pacing | None = None) -> None:
+    def __init__(
+        self,
+        settings: AmiSettings,
+        listener: Listener,
+        pacing: Pacing | None = None,
+        greet: Callable[["Connection"], Awaitable[None]] | None = None,
+    ) -> None:
+        """`greet` asks on each new connection what must be known before the first snapshot is told."""
         self._settings = settings
+        self._greeting = greet
         self._pacing = pacing or Pacing()
         self._ears = Ears(listener, self._booted)
         self._link: Link | None = None
@@ -212,6 +220,8 @@ class Connection:
             self._status = self._status._replace(asterisk=core.get("AsteriskVersion"))
         except AmiError as error:
             log.info("asterisk version unknown", error=str(error))
+        if self._greeting is not None:
+            await self._greeting(self)
         await self._resync_or_say_so(settle=0)
 
     async def _resync_or_say_so(self, settle: float) -> None:

@@ -1,0 +1,61 @@
+"""The PBX's own phones: asked of Asterisk at every connect, remembered across restarts.
+
+Remembered, because what the journal replays at start must find the same owners of channels as it did before,
+and Asterisk may be away then.
+"""
+
+import json
+
+import structlog
+
+from ami_planfix.ami.endpoints import Asker, devices
+from ami_planfix.errors import AmiError, StorageError
+from ami_planfix.numbering import Numbering
+from ami_planfix.storage.database import Database
+from ami_planfix.storage.settings import read_settings, write_settings
+
+log = structlog.get_logger("ami_planfix.phones")
+
+
+class Phones:
+    """Keeps the directory's knowledge of the PBX's phones up to date."""
+
+    def __init__(self, pbx: str, numbering: Numbering, database: Database) -> None:
+        self._name = f"devices.{pbx}"
+        self._numbering = numbering
+        self._database = database
+        self._known: list[tuple[str, str | None]] = []
+
+    async def load(self) -> None:
+        """Take what the last connection told; raises StorageError."""
+        kept = await read_settings(self._database, (self._name,))
+        self._take(_read(kept.get(self._name, "")))
+
+    async def ask(self, asker: Asker) -> None:
+        """Ask Asterisk; what it does not tell now is what it told last."""
+        try:
+            found = await devices(asker)
+        except AmiError as fault:
+            log.warning("phones not asked", reason=str(fault), consequence="those known before are used")
+            return
+        told = [(device.name, device.extension) for device in found]
+        if told == self._known:
+            return
+        self._take(told)
+        log.info("phones learned", devices=len(told), known=sum(1 for _, extension in told if extension))
+        try:
+            await write_settings(self._database, {self._name: json.dumps(told)})
+        except StorageError as fault:
+            log.warning("phones not kept", reason=str(fault))
+
+    def _take(self, told: list[tuple[str, str | None]]) -> None:
+        self._known = told
+        self._numbering.learn(told)
+
+
+def _read(text: str) -> list[tuple[str, str | None]]:
+    try:
+        items = json.loads(text) if text else []
+    except ValueError:
+        return []
+    return [(str(name), None if extension is None else str(extension)) for name, extension in items]
