@@ -18,10 +18,10 @@ import phonenumbers
 import structlog
 
 from ami_planfix.ami.originate import Dialler, Originated, OriginateRequest, originate
-from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.reports import Extension
 from ami_planfix.config.model import MakeCall as Settings
 from ami_planfix.errors import AmiError, ClickRefused, TooManyClicks
+from ami_planfix.numbering import Numbering
 
 log = structlog.get_logger("ami_planfix.makecall")
 
@@ -44,13 +44,13 @@ class Click(NamedTuple):
     """What the dialplan is given to dial."""
 
 
-def read_click(raw_from: str, raw_to: str, directory: Directory, settings: Settings, home: str) -> Click:
+def read_click(raw_from: str, raw_to: str, directory: Numbering, settings: Settings, home: str) -> Click:
     """Check what a click names, and find what to dial; `home` is the country of the PBX (`RU`).
 
     `ClickRefused` says what is wrong with it.
     """
     extension = directory.extension(raw_from) if _EXTENSION.fullmatch(raw_from) else None
-    if extension is None:
+    if extension is None or not directory.has_phone(extension):
         raise ClickRefused("from: no extension of this PBX")
     if not _NUMBER.fullmatch(raw_to):
         raise ClickRefused("to: a phone number is digits, with or without a + before them")
@@ -145,7 +145,7 @@ class MakeCall:
         self,
         settings: Settings,
         home: str,
-        directory: Directory,
+        directory: Numbering,
         dialler: Dialler,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -81,6 +81,15 @@ class TestWhatMayBeDialled:
         with pytest.raises(ClickRefused, match=r"^from: "):
             read_click(sender, "79101234567", NUMBERING, Settings(), "RU")
 
+    def test_once_the_pbx_has_told_its_phones_from_must_be_one_of_them(self) -> None:
+        numbering = Numbering(Config.model_validate({"numbering": {"employees": [{"extension": "300"}]}}))
+        read_click("112", "79101234567", numbering, Settings(), "RU")
+        numbering.learn([("PJSIP/101", None), ("PJSIP/abc", "102"), ("PJSIP/provider", None)])
+        for known in ("101", "102", "300"):
+            assert read_click(known, "79101234567", numbering, Settings(), "RU").extension == known
+        with pytest.raises(ClickRefused, match=r"^from: "):
+            read_click("112", "79101234567", numbering, Settings(), "RU")
+
     @pytest.mark.parametrize(
         "to",
         [

@@ -108,12 +108,22 @@ class Numbering:
             return found
         return None
 
+    def has_phone(self, extension: Extension) -> bool:
+        """Tell whether the PBX or the configuration names this extension; until the PBX has, all may have one."""
+        if extension in self._employees or not self._learned:
+            return True
+        return any(self.party(device).extension == extension for device in self._learned)
+
     def in_name_of(self, exten: str) -> Extension | None:
         """Tell in whose name a Local channel's exten is dialled; None if that is not certain."""
         member = _MEMBER.fullmatch(exten)
         if member is None:
             return self.extension(exten)
         return self.extension(member[1]) or self.mobile_of(member[1])
+
+    def is_follow_me(self, exten: str) -> bool:
+        """Tell whether a Local channel's exten is a number of a follow-me list of FreePBX."""
+        return exten.startswith("FMGL-")
 
     def mobile_of(self, raw: str) -> Extension | None:
         """Tell whose configured mobile this number is."""
