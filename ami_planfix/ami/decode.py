@@ -16,6 +16,7 @@ from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
 
 VARIABLES = frozenset(
     {
+        "DEXTEN",
         "FORWARDERNAME",
         "FROM_DID",
         "MIXMONITOR_FILENAME",

@@ -88,13 +88,20 @@ class Beginnings:
 
     def note_dial(self, channel: Channel, data: str) -> None:
         """Read whom a `Dial` names: a trunk (rule 16), or an employee whose phone may not be registered (rule 6)."""
+        channel.dials_now = None
         for argument in data.partition(",")[0].split("&"):
             party = self._directory.target(argument)
             if party.kind in (Kind.PROVIDER, Kind.BRANCH):
                 channel.tried_trunk = True
-            elif party.extension is not None and channel.named is None:
-                channel.named = party.extension
-                self._name_first(channel, party.extension)
+            extension = party.extension
+            if party.kind is Kind.LOCAL:
+                extension = self._directory.in_name_of(_exten_of(argument))
+            channel.dials_now = channel.dials_now or extension
+        channel.stands_in_for = channel.dexten if channel.dials_now is None else None
+        channel.dexten = None
+        if channel.named is None and channel.dials_now is not None:
+            channel.named = channel.dials_now
+            self._name_first(channel, channel.dials_now)
 
     def new_caller(self, channel: Channel, caller: str) -> None:
         """Take a client's number from its first NewCallerid, if its Newchannel had none (Identity, `phone`)."""
@@ -240,10 +247,14 @@ class Beginnings:
     def _names(self, source: Channel) -> Iterator[Extension]:
         """Find in whose name a leg is dialled: the Local channel's that dials it, or the phone's that forwarded."""
         for half in dialling_halves(source):
-            exten = half.name.partition("/")[2].rpartition("@")[0]
+            exten = _exten_of(half.name)
             extension = self._directory.in_name_of(exten)
             if extension is None and half.forwarder:
                 extension = self._directory.party(half.forwarder).extension
+            dialler = half.twin.dial.source if half.twin is not None and half.twin.dial is not None else None
+            if extension is None and dialler is not None:
+                follows = self._directory.is_follow_me(exten)
+                extension = dialler.stands_in_for or (dialler.dials_now if follows else None)
             if extension is not None:
                 yield extension
 
@@ -252,6 +263,10 @@ class Beginnings:
             call = self._register.whose_client(caller)
             if call is not None and call.first_dialled is None:
                 call.first_dialled = extension
+
+
+def _exten_of(local: str) -> str:
+    return local.partition("/")[2].partition("@")[0]
 
 
 def _first_channel(leg: Channel) -> Channel:

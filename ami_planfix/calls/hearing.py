@@ -262,6 +262,9 @@ class Hearing:
                     channel.pending_file = event.value
                 case "FORWARDERNAME" if event.value:
                     channel.forwarder = event.value
+                case "DEXTEN":
+                    # FreePBX's dial-one: the extension that it is about to dial, or to forward.
+                    channel.dexten = self._directory.extension(event.value)
                 case "FROM_DID" if event.value:
                     self._beginnings.set_did(channel, event.value)
                 case _:

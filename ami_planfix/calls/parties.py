@@ -73,6 +73,12 @@ class Directory(Protocol):
     def in_name_of(self, exten: str) -> Extension | None:
         """Tell in whose name a Local channel's exten is dialled: `101`, `FMPR-101` -> 101; else None."""
 
+    def is_follow_me(self, exten: str) -> bool:
+        """Tell whether a Local channel's exten is another phone of the employee beside whom it is dialled.
+
+        FreePBX writes `FMGL-79161234567#`, without saying whose follow-me it is.
+        """
+
     def mobile_of(self, raw: str) -> Extension | None:
         """Tell whose configured mobile this number is."""
 

@@ -68,36 +68,10 @@ class Channel:
     """A channel of Asterisk, from its Newchannel to its Hangup."""
 
     __slots__ = (
-        "alive",
-        "bridge",
-        "cause",
-        "context",
-        "dial",
-        "dialled",
-        "exten",
-        "extension",
-        "first",
-        "forwarder",
-        "group",
-        "hangup_cause",
-        "hangup_requested",
-        "legs",
-        "linkedid",
-        "name",
-        "named",
-        "party",
-        "pending_file",
-        "rang",
-        "recordings",
-        "silence",
-        "spies",
-        "state",
-        "tech_cause",
-        "tried_leg",
-        "tried_trunk",
-        "twin",
-        "uniqueid",
-        "was_bridged",
+        "alive", "bridge", "cause", "context", "dexten", "dial", "dialled", "dials_now", "exten", "extension",
+        "first", "forwarder", "group", "hangup_cause", "hangup_requested", "legs", "linkedid", "name", "named",
+        "party", "pending_file", "rang", "recordings", "silence", "spies", "stands_in_for", "state", "tech_cause",
+        "tried_leg", "tried_trunk", "twin", "uniqueid", "was_bridged",
     )  # fmt: skip
 
     def __init__(self, first: events.Channel, party: Party) -> None:
@@ -118,6 +92,12 @@ class Channel:
         """`FORWARDERNAME`: the channel whose phone forwarded the call to this one."""
         self.named: Extension | None = None
         """The first employee whom a Dial on this channel names."""
+        self.dials_now: Extension | None = None
+        """The first employee whom its latest Dial names."""
+        self.dexten: Extension | None = None
+        """`DEXTEN`, until its next Dial."""
+        self.stands_in_for: Extension | None = None
+        """The employee in whose place its latest Dial calls somebody else: a call forward of FreePBX."""
         self.alive = True
         self.rang = False
         """Its phone rings or has rung (or has answered at once)."""
