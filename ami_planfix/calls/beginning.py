@@ -61,7 +61,7 @@ class Beginnings:
         if not channel.tried_trunk and channel.hangup_requested:
             moment.notes.append(f"{channel.name} hung up before {number} was dialled: nothing is sent (rule 16)")
             return
-        call = self._call(self._free_callid(channel.first.linkedid, channel), Direction.OUTGOING, moment)
+        call = self._call(channel.first.linkedid, channel, Direction.OUTGOING, moment)
         call.phone, call.did = number, self._directory.common_number()
         call.reported = not self._directory.is_ignored(number)
         outcome = Outcome.NOT_AVAILABLE if channel.tried_trunk else Outcome.NOT_ALLOWED
@@ -142,7 +142,7 @@ class Beginnings:
     def _follow(self, client: Channel, direction: Direction, moment: Moment) -> Call:
         """Begin a call whose client is there already."""
         linkedid = client.first.linkedid if direction is Direction.INCOMING else client.linkedid
-        call = self._call(self._free_callid(linkedid, client), direction, moment)
+        call = self._call(linkedid, client, direction, moment)
         call.client = client
         if direction is Direction.INCOMING:
             call.phone = self._client_number(client.first.caller)
@@ -184,7 +184,7 @@ class Beginnings:
         call = next((call for call in map(self._dialling_call, callers) if call is not None), None)
         if call is None:
             linkedid = callers[0].first.linkedid
-            call = self._call(self._free_callid(linkedid, _first_channel(leg)), Direction.OUTGOING, moment)
+            call = self._call(linkedid, _first_channel(leg), Direction.OUTGOING, moment)
             self._set_outgoing_numbers(call, leg)
             for caller in callers:
                 self._register.enter(caller, call)
@@ -228,21 +228,17 @@ class Beginnings:
         call = self._follow(line, Direction.INCOMING if came_in else Direction.OUTGOING, moment)
         moment.notes.append(f"call {call.callid} with {call.phone} found under way (rule 25)")
 
-    def _call(self, callid: CallId, direction: Direction, moment: Moment) -> Call:
+    def _call(self, linkedid: str, first: Channel, direction: Direction, moment: Moment) -> Call:
+        """Begin a call: its callid is the Linkedid; within another call its first channel's Uniqueid."""
+        wanted, otherwise = CallId(self._prefix + linkedid), CallId(self._prefix + first.uniqueid)
         return Call(
-            callid,
+            self._register.claim(wanted, otherwise, moment.at),
             direction,
             moment.at,
             self._directory,
             lambda channel: self._register.whose_client(channel) is not None,
             self._choices,
         )
-
-    def _free_callid(self, linkedid: str, first: Channel) -> CallId:
-        """Choose a callid: the Linkedid, but for a call within another one, which has its first channel's Uniqueid."""
-        callid = self._prefix + linkedid
-        taken = {call.callid for call in self._register.near([first])}
-        return CallId(self._prefix + first.uniqueid if callid in taken else callid)
 
     def _names(self, source: Channel) -> Iterator[Extension]:
         """Find in whose name a leg is dialled: the Local channel's that dials it, or the phone's that forwarded."""

@@ -1,10 +1,12 @@
 """Which call a channel stands for: the client's channel, or the employee's and the legs that are tried."""
 
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
 from ami_planfix.calls.call import Call
 from ami_planfix.calls.events import Uniqueid
-from ami_planfix.calls.pbx import Channel
+from ami_planfix.calls.pbx import MEMORY_OF_THE_DEAD, Channel
+from ami_planfix.calls.reports import CallId
 
 
 class Register:
@@ -12,17 +14,40 @@ class Register:
 
     def __init__(self) -> None:
         self._calls: dict[Uniqueid, Call] = {}
+        self._standing: Counter[CallId] = Counter()
+        """How many channels stand for the call with this callid."""
+        self._recent: OrderedDict[CallId, float] = OrderedDict()
+        """Callids given out or let go a moment ago."""
 
     def __len__(self) -> int:
         return len(self._calls)
 
+    def claim(self, wanted: CallId, otherwise: CallId, at: float) -> CallId:
+        """Give a call a callid that no other call has: lost events can make two of one Linkedid."""
+        self._forget_the_old(at)
+        callid, count = wanted, 1
+        while callid in self._standing or callid in self._recent:
+            callid = otherwise if count == 1 else CallId(f"{otherwise}-{count}")
+            count += 1
+        self._recent[callid] = at
+        return callid
+
     def enter(self, channel: Channel, call: Call) -> None:
         """Let a channel stand for a call, in place of one that it stood for before."""
+        before = self._calls.get(channel.uniqueid)
         self._calls[channel.uniqueid] = call
+        self._standing[call.callid] += 1
+        if before is not None:
+            self._let_go(before)
 
-    def remove(self, channel: Channel) -> None:
+    def remove(self, channel: Channel, at: float) -> None:
         """Forget for what a channel stood."""
-        self._calls.pop(channel.uniqueid, None)
+        call = self._calls.pop(channel.uniqueid, None)
+        if call is not None:
+            self._let_go(call)
+            self._recent[call.callid] = at
+            self._recent.move_to_end(call.callid)
+            self._forget_the_old(at)
 
     def of(self, channel: Channel) -> Call | None:
         """Find the call that a channel stands for."""
@@ -58,3 +83,15 @@ class Register:
         call = self._calls.get(channel.uniqueid)
         if call is not None:
             found[id(call)] = call
+
+    def _let_go(self, call: Call) -> None:
+        self._standing[call.callid] -= 1
+        if not self._standing[call.callid]:
+            del self._standing[call.callid]
+
+    def _forget_the_old(self, at: float) -> None:
+        while self._recent:
+            oldest, since = next(iter(self._recent.items()))
+            if abs(at - since) <= MEMORY_OF_THE_DEAD:
+                break
+            del self._recent[oldest]

@@ -122,7 +122,7 @@ class Tracker:
         for channel in touched:
             if not channel.alive:
                 self._beginnings.look_back(channel, moment)
-                self._register.remove(channel)
+                self._register.remove(channel, moment.at)
                 gone += self._forget(channel)
         return tuple(gone)
 
