@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -86,7 +86,7 @@ class Expectation(_Told):
     calls: tuple[ExpectedCall, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Story:
     """A capture, the configuration under which it is heard, and what must come of it."""
 
@@ -96,7 +96,12 @@ class Story:
 
     def tracker(self, settings: Settings | None = None) -> Tracker:
         """Make a tracker as the product does under this configuration, or with other settings."""
-        return Tracker(Numbering(self.expected.config), settings or self.settings)
+        return Tracker(self.directory, settings or self.settings)
+
+    @cached_property
+    def directory(self) -> Numbering:
+        """Whose channels and numbers these are; it remembers nothing of a call, so all trackers share it."""
+        return Numbering(self.expected.config)
 
     @property
     def settings(self) -> Settings:
