@@ -1,0 +1,100 @@
+"""`capture`: writes what Asterisk says, for `replay` and for whoever is to help."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from ami_planfix.ami.capture import Writer
+from ami_planfix.ami.link import open_link
+from ami_planfix.ami.listening import Ears, Heard
+from ami_planfix.ami.settings import settings_of
+from ami_planfix.calls.events import Snapshot
+from ami_planfix.cli.options import DEFAULT, config_option
+from ami_planfix.cli.output import tell
+from ami_planfix.config.load import load
+from ami_planfix.config.model import Ami
+from ami_planfix.errors import CaptureError
+
+
+@click.command()
+@config_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to write (default: stdout).",
+)
+@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long (default: at Ctrl-C).")
+def capture(config: Path | None, output: Path | None, seconds: float | None) -> int:
+    """Write what Asterisk says as a raw AMI log, with a time in each event and without secrets.
+
+    The daemon may go on running meanwhile. Caller IDs and numbers are in the file: it is made readable for
+    its owner only.
+    """
+    section = load(config or DEFAULT, {"ami"}).ami
+    try:
+        stream = sys.stdout.buffer if output is None else _created(output)
+    except OSError as fault:
+        raise CaptureError(f"{output}: cannot be written: {fault.strerror}") from fault
+    tell("capturing; Ctrl-C ends it")
+    count = asyncio.run(_capture(section, stream, seconds))
+    tell(f"{count} messages captured")
+    return 0
+
+
+def _created(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
+
+
+async def _capture(section: Ami, stream: BinaryIO, seconds: float | None) -> int:
+    """Write until time, a signal or the end of the connection; returns how many messages; raises AmiError."""
+    writer = Writer(stream)
+    count = 0
+
+    def write(raw: bytes, arrival: float) -> None:
+        nonlocal count
+        # What came before the first event belongs to our own login.
+        if raw.startswith(b"Event: ") and not raw.startswith(b"Event: FullyBooted"):
+            writer.write(raw, arrival)
+            stream.flush()
+            count += 1
+
+    ears = Ears(_Nobody(), lambda: None)
+    ears.observer = write
+    link = await open_link(settings_of(section), ears)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    link.gone.add_done_callback(lambda _: ended.set())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    if link.gone.done():
+        raise link.gone.result()
+    link.close()
+    await link.gone
+    return count
+
+
+class _Nobody:
+    """Listens to nothing: the raw messages are written as they come."""
+
+    def heard(self, batch: list[Heard]) -> None:
+        """Drop them."""
+
+    def connected(self) -> None:
+        """Drop it."""
+
+    def resync(self, snapshot: Snapshot) -> None:
+        """Drop it."""
+
+    def lost(self, at: float) -> None:
+        """Drop it."""
