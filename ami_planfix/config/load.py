@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from ami_planfix.config.checks import Contradiction, contradictions
 from ami_planfix.config.model import Config
 from ami_planfix.config.problems import KeyPath, Problem, in_order, nearest
+from ami_planfix.config.schema import leads_to_secret
 from ami_planfix.config.secrets import fill_in_section
 from ami_planfix.config.source import Source, Value, read
 from ami_planfix.config.wording import problems_of
@@ -33,31 +34,44 @@ class Examined(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def load(path: Path | None, needs: Collection[str] = EVERYTHING, environment: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: Path | None,
+    needs: Collection[str] = EVERYTHING,
+    environment: Mapping[str, str] = os.environ,
+    secrets: bool = True,
+) -> Config:
     """Read the configuration, or raise a `ConfigurationError` that lists every problem.
 
-    `needs` names the sections that are used: the others stay at their defaults, whatever the file says, so that
-    nobody has to have a secret for what needs none. Without a path all is at its default.
+    `needs` names the sections that are used: the others stay at their defaults, whatever the file says. Without
+    `secrets` all secrets are left out and none is missed, so that nobody has to have one for what needs none.
+    Without a path all is at its default.
     """
-    config, problems = examine(path, needs, environment)
+    config, problems = examine(path, needs, environment, secrets)
     if config is None:
         raise ConfigurationError("\n".join(map(str, problems)))
     return config
 
 
 def examine(
-    path: Path | None, needs: Collection[str] = EVERYTHING, environment: Mapping[str, str] = os.environ
+    path: Path | None,
+    needs: Collection[str] = EVERYTHING,
+    environment: Mapping[str, str] = os.environ,
+    secrets: bool = True,
 ) -> Examined:
     """Read the configuration, and tell every problem (see `load`)."""
     source = Source("no configuration file", Path()) if path is None else read(path, environment)
-    problems = [found for found in source.problems if not found.key or found.key[0] in needs]
+    problems = [
+        found
+        for found in source.problems
+        if not found.key or (found.key[0] in needs and (secrets or not leads_to_secret(found.key)))
+    ]
     if problems and source.tree is None:
         return Examined(None, in_order(problems))
     before = len(source.problems)
     sections: dict[str, object] = {}
     for name, tree in _sections(source, problems).items():
         if name in needs and tree is not None:
-            filled = fill_in_section(name, tree, source)
+            filled = fill_in_section(name, tree, source, secrets)
             try:
                 sections[name] = _KINDS[name].validate_python(filled, context={"folder": source.folder})
             except ValidationError as error:
@@ -66,7 +80,7 @@ def examine(
     # A section with problems of its own stands at its defaults here; what remains can still contradict itself.
     config = Config.model_validate(sections)
     broken = {found.key[0] for found in problems if found.key}
-    for key, wrong, allowed in (*contradictions(config), *_unmet(config, needs)):
+    for key, wrong, allowed in (*contradictions(config), *(_unmet(config, needs) if secrets else ())):
         if key[0] in needs and key[0] not in broken:
             problems.append(source.problem(key, wrong, allowed))
     return Examined(None if problems else config, in_order(_first_of_each(problems)))

@@ -53,3 +53,10 @@ def field_at(key: KeyPath) -> FieldInfo | None:
         key = key[:-1]
     section = section_at(key[:-1]) if key else None
     return section.model_fields.get(str(key[-1])) if section else None
+
+
+def leads_to_secret(key: KeyPath) -> bool:
+    """Tell whether a key is a secret, or the `KEY_file` of one."""
+    *around, last = key or ("",)
+    field = field_at((*around, str(last).removesuffix("_file"))) or field_at(key)
+    return field is not None and is_secret(field)

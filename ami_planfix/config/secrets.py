@@ -9,23 +9,31 @@ LARGEST = 4096
 """Bytes of a secret."""
 
 
-def fill_in_section(name: str, tree: Value, source: Source) -> Value:
-    """Put the text of each secret's file in the place of its `KEY_file`; complain in the source."""
+def fill_in_section(name: str, tree: Value, source: Source, wanted: bool = True) -> Value:
+    """Put the text of each secret's file in the place of its `KEY_file`; complain in the source.
+
+    Unless they are wanted, secrets are left out, and their files are not read.
+    """
     section = section_at((name,))
-    return _fill_in(section, tree, (name,), source) if section else tree
+    return _fill_in(section, tree, (name,), source, wanted) if section else tree
 
 
-def _fill_in(section: type[Section], tree: Value, key: KeyPath, source: Source) -> Value:
+def _fill_in(section: type[Section], tree: Value, key: KeyPath, source: Source, wanted: bool) -> Value:
     if isinstance(tree, list):
-        return [_fill_in(section, item, (*key, index), source) for index, item in enumerate(tree)]
+        return [_fill_in(section, item, (*key, index), source, wanted) for index, item in enumerate(tree)]
     if not isinstance(tree, dict):
         return tree
     filled = dict(tree)
     for name, field in section.model_fields.items():
         inner = section_of(field.annotation)
         if inner is not None and name in filled:
-            filled[name] = _fill_in(inner, filled[name], (*key, name), source)
-        elif is_secret(field) and f"{name}_file" in filled:
+            filled[name] = _fill_in(inner, filled[name], (*key, name), source, wanted)
+        elif not is_secret(field):
+            continue
+        elif not wanted:
+            filled.pop(name, None)
+            filled.pop(f"{name}_file", None)
+        elif f"{name}_file" in filled:
             path = filled.pop(f"{name}_file")
             file_key = (*key, f"{name}_file")
             if name in filled:

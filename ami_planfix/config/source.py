@@ -80,8 +80,8 @@ def parse(source: Source, text: str, environment: Mapping[str, str]) -> None:
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as fault:
-        mark = fault.context_mark if "unexpected end of stream" in str(fault.problem) else fault.problem_mark
-        mark = mark or fault.problem_mark
+        began = any(words in str(fault.problem) for words in ("unexpected end of stream", "could not find expected"))
+        mark = (fault.context_mark if began else None) or fault.problem_mark
         spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
         source.problems.append(_at(source, spot, _words(fault, text)))
     except yaml.reader.ReaderError as fault:
