@@ -32,15 +32,16 @@ ERRORS = {
 
 def taken(body: Mapping[str, object] | None = None) -> web.Response:
     """Say 200; the documented body is `{}`."""
-    return _json(200, body or {})
+    return json_answer(200, body or {})
 
 
 def refused(status: int, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """Say what is wrong: `error` is fixed per status, `reason` is for a person."""
-    return _json(status, {"error": ERRORS.get(status, "Error"), "reason": reason}, headers)
+    return json_answer(status, {"error": ERRORS.get(status, "Error"), "reason": reason}, headers)
 
 
-def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+def json_answer(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with any JSON object."""
     return web.Response(
         status=status,
         body=json.dumps(body, ensure_ascii=False).encode(),

@@ -1,0 +1,57 @@
+"""Figures for Prometheus, read off when somebody asks."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ami_planfix.status import PartState, State
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Figures(NamedTuple):
+    """What is counted at one moment."""
+
+    connected: bool
+    """Asterisk knows us."""
+    live_calls: int
+    ami_messages: int
+    """Messages read from Asterisk since the daemon began."""
+    outbox: Mapping[str, int]
+    """Reports by state, where it is known."""
+
+
+def exposition(figures: Figures, parts: Iterable[PartState]) -> bytes:
+    """Write figures in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Reading(figures, tuple(parts)))
+    return generate_latest(registry)
+
+
+class _Reading(Collector):
+    def __init__(self, figures: Figures, parts: tuple[PartState, ...]) -> None:
+        self._figures = figures
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell all figures (prometheus_client)."""
+        figures = self._figures
+        yield _gauge("ami_connected", "1 while Asterisk knows us", int(figures.connected))
+        yield _gauge("live_calls", "Calls that go on", figures.live_calls)
+        yield _gauge("ami_messages", "Messages read from Asterisk since the start", figures.ami_messages)
+        outbox = GaugeMetricFamily("ami_planfix_reports", "Reports in the outbox", labels=["state"])
+        for state, count in figures.outbox.items():
+            outbox.add_metric([state], count)
+        yield outbox
+        parts = GaugeMetricFamily("ami_planfix_part_well", "1 while a part is well", labels=["part"])
+        for part in self._parts:
+            if part.state is not State.OFF:
+                parts.add_metric([part.part], int(part.state is State.WELL))
+        yield parts
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"ami_planfix_{name}", about, value=value)

@@ -1,0 +1,44 @@
+"""The listener for this machine: whether we are well, and figures for Prometheus."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from ami_planfix.metrics import CONTENT_TYPE, Figures, exposition
+from ami_planfix.status import Board, PartState, State
+from ami_planfix.web.answers import HEADERS, json_answer
+
+
+class Admin:
+    """Answers who watches over this machine."""
+
+    def __init__(self, board: Board, alive: Callable[[], bool], figures: Callable[[], Figures]) -> None:
+        self._board = board
+        self._alive = alive
+        self._figures = figures
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """Tell what to serve."""
+        return [web.get("/healthz", self.healthz), web.get("/metrics", self.metrics)]
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """Tell how all parts are; 503 only if the daemon itself is stuck: a restart mends nothing else."""
+        alive = self._alive()
+        parts = self._board.parts()
+        worst = next((state for state in (State.FAILED, State.WAITING) if _any(parts, state)), State.WELL)
+        body = {
+            "status": worst.value if alive else "stuck",
+            "parts": [part._asdict() | {"state": part.state.value} for part in parts],
+        }
+        return json_answer(200 if alive else 503, body)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """Write the figures in Prometheus' text format."""
+        return web.Response(
+            body=exposition(self._figures(), self._board.parts()),
+            headers={**HEADERS, "Content-Type": CONTENT_TYPE},
+        )
+
+
+def _any(parts: tuple[PartState, ...], state: State) -> bool:
+    return any(part.state is state for part in parts)
