@@ -8,6 +8,8 @@ from tests.lab.waiting import PATIENCE, Noticeboard, NotInTimeError, within
 
 Event = dict[str, str]
 END = b"\r\n\r\n"
+MARK = "LabMark"  # a UserEvent that is of no call
+_marks = itertools.count(1)
 
 
 class AmiError(Exception):
@@ -34,13 +36,14 @@ class Ami:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def connect(self, host: str, port: int, username: str, secret: str) -> None:
-        """Log in and wait until Asterisk is fully booted."""
+    async def connect(self, host: str, port: int, username: str, secret: str, *, wait_for_boot: bool = True) -> None:
+        """Log in and wait until Asterisk is fully booted (which only users with the class `system` are told)."""
         reader, self._writer = await asyncio.open_connection(host, port)
         await reader.readline()  # the banner
         self._reading = asyncio.create_task(self._read(reader))
         await self.action("Login", Username=username, Secret=secret)
-        await self.event("FullyBooted")
+        if wait_for_boot:
+            await self.event("FullyBooted")
 
     async def close(self) -> None:
         if self._reading:
@@ -81,8 +84,15 @@ class Ami:
         await self._board.until(f"AMI event {name} {headers or ''}", is_there, seconds)
         return found[0]
 
+    async def settle(self, other: "Ami | None" = None) -> None:
+        """Wait until all that Asterisk has said so far has come in: on this connection, or on another one."""
+        mark = f"{MARK} {next(_marks)}"
+        await self.action("UserEvent", UserEvent=MARK, Text=mark)
+        await (other or self).event("UserEvent", Text=mark)
+
     async def quiet(self, seconds: float = 30.0) -> None:
         """Wait until no channel is left."""
+        await self.settle()  # a phone may ring before AMI has told of its channel
         try:
             await self._board.until("no channel", lambda: not self.channels, seconds)
         except NotInTimeError as error:

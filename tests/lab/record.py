@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.lab.ami import Ami, AmiError, parse
+from tests.lab.ami import MARK, AmiError, parse
 from tests.lab.asterisk import Driver
 from tests.lab.pbx import Lab
 from tests.lab.stories import Story
@@ -45,24 +45,17 @@ async def _play(lab: Lab, story: Story) -> bytes:
     observer = await lab.asterisk.connect()
     try:
         await story.act(lab)
-        await _last_event(lab, observer)
+        await lab.ami.settle(observer)
     finally:
         await observer.close()
     spool = str(lab.asterisk.asterisk_recordings_directory.parent).encode()
     return b"".join(block.replace(spool, NEUTRAL_FOLDER) for block in observer.raw if _is_of_the_call(block))
 
 
-async def _last_event(lab: Lab, observer: Ami) -> None:
-    """Wait until the observer has seen all: what is sent now comes after it."""
-    mark = "story over"
-    await lab.ami.action("UserEvent", UserEvent="LabMark", Text=mark)
-    await observer.event("UserEvent", Text=mark)
-
-
 def _is_of_the_call(block: bytes) -> bool:
     event = parse(block)
     privilege = set(event.get("Privilege", "").split(","))
-    return bool(privilege & CLASSES) and event["Event"] != "TestEvent" and event.get("UserEvent") != "LabMark"
+    return bool(privilege & CLASSES) and event["Event"] != "TestEvent" and event.get("UserEvent") != MARK
 
 
 async def _clear(lab: Lab) -> None:

@@ -21,6 +21,7 @@ class Media(asyncio.DatagramProtocol):
     def __init__(self, frequency: int) -> None:
         self.frequency = frequency
         self.heard = bytearray()
+        self.pressed = ""  # keys that the other side pressed
         self.payload = PCMU
         self._board = Noticeboard()
         self._transport: asyncio.DatagramTransport | None = None
@@ -75,9 +76,13 @@ class Media(asyncio.DatagramProtocol):
             file.writeframes(samples_to_wav_data(decode(self.payload, bytes(self.heard))))
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, int]) -> None:
-        if len(data) > 12 and data[1] & 0x7F == self.payload:
+        if len(data) <= 12:
+            return
+        if data[1] & 0x7F == self.payload:
             self.heard += data[12:]
-            self._board.changed()
+        elif data[1] & 0x80 and len(data) == 16 and data[12] < len(KEYS):  # an event's first packet is marked
+            self.pressed += KEYS[data[12]]
+        self._board.changed()
 
     def _loudness(self, frequency: int) -> float:
         return loudness(decode(self.payload, bytes(self.heard[-4 * FRAME :])), frequency)
