@@ -7,13 +7,16 @@ import click
 
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
+from ami_planfix.calls.events import Event
 from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import LiveCall, Settings, Tracker
 from ami_planfix.cli.options import config_for_calls, config_option
-from ami_planfix.cli.output import Cell, print_table, tell
+from ami_planfix.cli.output import Cell, print_table, printable, tell
 from ami_planfix.cli.reports import HEADINGS, row
+from ami_planfix.cli.timeline import lines as timeline_lines
 from ami_planfix.config.model import Config
 from ami_planfix.errors import CaptureError
+from ami_planfix.explain import timeline
 from ami_planfix.numbering import Numbering
 from ami_planfix.planfix.messages import as_json_line
 
@@ -21,8 +24,9 @@ from ami_planfix.planfix.messages import as_json_line
 @click.command()
 @config_option
 @click.option("--table", is_flag=True, help="Print a table for people instead of JSON lines.")
+@click.option("--explain", "explained", is_flag=True, help="Tell event by event what was concluded, and by which rule.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def replay(config: Path | None, table: bool, files: tuple[Path, ...]) -> int:
+def replay(config: Path | None, table: bool, explained: bool, files: tuple[Path, ...]) -> int:
     """Print what Planfix would have received for captures (raw AMI logs, also gzipped).
 
     One JSON object a line: the parameters of Planfix's API without planfix_token, and `time`. Uses
@@ -34,6 +38,10 @@ def replay(config: Path | None, table: bool, files: tuple[Path, ...]) -> int:
         tracker = tracker_of(settings, pbx)
         rows: list[list[Cell]] = []
         try:
+            if explained:
+                for line in timeline_lines(timeline(events_of(file), tracker), wording):
+                    click.echo(printable(line))
+                continue
             for report in reports_of(file, tracker):
                 if table:
                     rows.append(row(report, wording))
@@ -58,7 +66,13 @@ def tracker_of(config: Config, pbx: str) -> Tracker:
 
 
 def reports_of(file: Path, tracker: Tracker) -> Iterator[Report]:
-    """Play a capture to a tracker; an event without a time happened when the one before it did."""
+    """Play a capture to a tracker."""
+    for event in events_of(file):
+        yield from tracker.handle(event).reports
+
+
+def events_of(file: Path) -> Iterator[Event]:
+    """Read the events of a capture; one without a time happened when the one before it did."""
     try:
         at = file.stat().st_mtime
     except OSError as fault:
@@ -67,7 +81,7 @@ def reports_of(file: Path, tracker: Tracker) -> Iterator[Report]:
         event = decode(raw, at)
         if event is not None:
             at = event.at
-            yield from tracker.handle(event).reports
+            yield event
 
 
 def _standing(call: LiveCall) -> str:
