@@ -5,6 +5,7 @@
     ├── CaptureError            a file that is no raw AMI log
     ├── StorageError            the database cannot be opened, read or written
     ├── ListenerError           an address that cannot be listened on
+    ├── DaemonAway              the running daemon cannot be asked
     ├── AmiError                the way to Asterisk
     │   ├── NotConnected          no connection now: nothing was sent
     │   ├── LoginRefused          Asterisk does not know us
@@ -39,6 +40,10 @@ class StorageError(AmiPlanfixError):
 
 class ListenerError(AmiPlanfixError):
     """An address cannot be listened on."""
+
+
+class DaemonAway(AmiPlanfixError):
+    """The command line cannot ask the running daemon."""
 
 
 class AmiError(AmiPlanfixError):

@@ -37,3 +37,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None
 def printable(text: str) -> str:
     """Show a caller's name or a server's words without letting them steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def rows_of(answer: Mapping[str, object], name: str) -> list[dict[str, object]]:
+    """Take a list of objects out of an answer."""
+    found = answer.get(name)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
