@@ -1,5 +1,6 @@
 """The lab itself, on every Asterisk that it has."""
 
+import asyncio
 import wave
 from pathlib import Path
 
@@ -80,3 +81,34 @@ async def test_two_asterisks_run_side_by_side() -> None:
         assert one.asterisk.ami_port != other.asterisk.ami_port
         await direct_no_answer(one)
         await direct_no_answer(other)
+
+
+@everywhere
+async def test_the_dialplan_asks_over_http_and_fastagi_who_calls(version: int, driver: Driver) -> None:
+    asked: list[str] = []
+
+    async def over_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\nAcme Ltd")
+        writer.close()
+
+    async def over_agi(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\n\n")).decode())
+        writer.write('SET VARIABLE CALLERID(name) "Пётр"\n'.encode())
+        asked.append((await reader.readline()).decode())
+        writer.close()
+
+    web = await asyncio.start_server(over_http, "127.0.0.1", 0)
+    agi = await asyncio.start_server(over_agi, "127.0.0.1", 0)
+    async with web, agi, Lab(version, driver) as lab:
+        await lab.variable("CONTACT_URL", f"http://127.0.0.1:{web.sockets[0].getsockname()[1]}/contact")
+        await lab.variable("CONTACT_AGI", f"agi://127.0.0.1:{agi.sockets[0].getsockname()[1]}/contact")
+        for number, name in (("74951230032", "Acme Ltd"), ("74951230031", "Пётр")):
+            client = await lab.client.dial(number)
+            part = await lab.phones["101"].rings()
+            assert part.caller_name == name
+            await client.hang_up()
+            await lab.quiet()
+    assert "GET /contact?phone=79101234567 " in asked[0]
+    assert "agi_callerid: 79101234567\n" in asked[1]
+    assert asked[2] == "200 result=1\n"

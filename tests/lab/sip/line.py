@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.lab.sip.agent import ALLOW, Agent, called_user
-from tests.lab.sip.call import IncomingCall, OutgoingCall, RefusedError
+from tests.lab.sip.call import RefusedError
 from tests.lab.sip.digest import authorization
+from tests.lab.sip.incoming import IncomingCall
 from tests.lab.sip.messages import Message, token
+from tests.lab.sip.outgoing import OutgoingCall
 from tests.lab.waiting import PATIENCE, within
 
 Behaviour = Callable[[IncomingCall], Awaitable[None]]

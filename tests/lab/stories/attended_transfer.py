@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from tests.lab.pbx import COLLEAGUE_OUTSIDE, Lab, talk
-from tests.lab.sip.call import Call, IncomingCall, OutgoingCall
+from tests.lab.sip.call import Call
+from tests.lab.sip.incoming import IncomingCall
+from tests.lab.sip.outgoing import OutgoingCall
 from tests.lab.stories.blind_transfer import press_transfer_code
 from tests.lab.stories.telling import TALK, answer_and_end, call_out, converse, finish, moment, ring
 

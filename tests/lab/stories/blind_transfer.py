@@ -1,7 +1,8 @@
 """Blind transfers: by the phone (REFER), by feature code (##), by AMI (BlindTransfer, Redirect)."""
 
 from tests.lab.pbx import COLLEAGUE_OUTSIDE, Lab, talk
-from tests.lab.sip.call import Call, IncomingCall
+from tests.lab.sip.call import Call
+from tests.lab.sip.incoming import IncomingCall
 from tests.lab.stories.telling import (
     MOMENT,
     TALK,

@@ -1,7 +1,7 @@
 """A client and two employees in one room."""
 
 from tests.lab.pbx import Lab
-from tests.lab.sip.call import OutgoingCall
+from tests.lab.sip.outgoing import OutgoingCall
 from tests.lab.stories.telling import TALK, converse, finish, moment
 
 

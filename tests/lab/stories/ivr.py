@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.lab.pbx import Lab
-from tests.lab.sip.call import OutgoingCall
+from tests.lab.sip.outgoing import OutgoingCall
 from tests.lab.stories.telling import answer_and_end, finish, moment, ring
 
 

@@ -3,7 +3,8 @@
 import asyncio
 
 from tests.lab.pbx import Lab, talk
-from tests.lab.sip.call import IncomingCall, OutgoingCall
+from tests.lab.sip.incoming import IncomingCall
+from tests.lab.sip.outgoing import OutgoingCall
 from tests.lab.stories.telling import TALK, answer_and_end, finish, moment, ring
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tests.lab.pbx import Lab, talk
-from tests.lab.sip.call import Call, IncomingCall, OutgoingCall
+from tests.lab.sip.call import Call
+from tests.lab.sip.incoming import IncomingCall
+from tests.lab.sip.outgoing import OutgoingCall
 
 EVERYWHERE = frozenset({"22", "16", "16sip"})
 MOMENT = 0.4  # seconds that people need before they do something
