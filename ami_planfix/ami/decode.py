@@ -47,7 +47,11 @@ def decode(raw: bytes, arrival: float) -> Event | None:
 
     `arrival` (seconds since the epoch) is the event's time if it has none of its own that can be one.
     """
-    shape = SHAPES.get(event_name(raw))
+    # `event_name` written out for the ordinary first line: most events end here.
+    end = raw.find(b"\r", 7, 80)
+    shape = SHAPES.get(raw[7:end])
+    if end < 0 or not raw.startswith(b"Event: "):
+        shape = SHAPES.get(event_name(raw))
     if shape is None or (shape.peek is not None and not shape.peek(raw)):
         return None
     text = _text_of(raw)
