@@ -62,6 +62,11 @@ class PlanfixApi:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def is_set_up(self) -> bool:
+        """Tell whether url and token are known."""
+        return self._credentials() is not None
+
     async def event(self, report: Report) -> None:
         """Tell Planfix a report; raise a PlanfixError if it was not taken."""
         await self._call(event_form(report, self._wording))

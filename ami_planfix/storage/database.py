@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Self
 
-from sqlalchemy import event
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -69,6 +71,10 @@ class Database:
             async with self._engine.connect() as connection:
                 yield connection
 
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Begin an INSERT that may say `ON CONFLICT`, which both have and standard SQL has not."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
     async def sync(self) -> None:
         """Wait until all that was written is on the disk itself (PostgreSQL does in each commit)."""
         if self.is_sqlite:
@@ -120,7 +126,7 @@ class Database:
     def _in_words(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error, OSError) as fault:
+        except (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError) as fault:
             raise StorageError(f"database {self._where}: {_words(fault)}") from fault
 
 

@@ -64,6 +64,7 @@ Index(
     sqlite_where=_waiting,
     postgresql_where=_waiting,
 )
+Index("outbox_order_idx", outbox.c.pbx, outbox.c.id, sqlite_where=_waiting, postgresql_where=_waiting)
 Index("outbox_state_idx", outbox.c.state, outbox.c.settled)
 Index("outbox_client_idx", outbox.c.client, outbox.c.at)
 

@@ -53,6 +53,7 @@ def _make_outbox() -> None:
         sqlite_where=waiting,
         postgresql_where=waiting,
     )
+    op.create_index("outbox_order_idx", "outbox", ["pbx", "id"], sqlite_where=waiting, postgresql_where=waiting)
     op.create_index("outbox_state_idx", "outbox", ["state", "settled"])
     op.create_index("outbox_client_idx", "outbox", ["client", "at"])
 

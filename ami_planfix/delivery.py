@@ -1,0 +1,331 @@
+"""Delivery: empties the outbox in order per call, calls side by side, as fast as Planfix takes it.
+
+One loop does all the bookkeeping: in one transaction it writes down what became of the rows that were sent,
+leaves out popups that are too old, and claims what is due; each claimed row is then sent by a task of its own.
+Nothing is polled: the loop sleeps until a report was written, an answer came, or the next row is due.
+
+Planfix away: each row tries again by `retry`, and all at once when it is back. Our token refused: nothing is
+sent, `ping` asks every 30 s. No account yet: wait for `setup`.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from ami_planfix.calls.reports import Report
+from ami_planfix.entries import Buried, Delivered, Due, Entry, Postponed, Result, Returned
+from ami_planfix.errors import PlanfixError, PlanfixUnreachable, StorageError, TokenRefused
+from ami_planfix.outbox import Outbox
+from ami_planfix.planfix.messages import event_name
+from ami_planfix.retry import Again, Bury, Halt, decide
+from ami_planfix.status import Board, State
+from ami_planfix.storage.database import Database
+
+log = structlog.get_logger("ami_planfix.delivery")
+
+LEAST_PAUSE = 0.05
+"""Seconds; what is due at once and cannot be claimed (another daemon has it) must not make us spin."""
+STORAGE_PAUSE = 1.0
+"""Seconds until the database is tried again."""
+OUTAGE = 3
+"""Failures in a row after which Planfix counts as away."""
+PART = "planfix"
+
+
+class Planfix(Protocol):
+    """Where reports go: `planfix.api.PlanfixApi`, or what only looks on (`observing`)."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Tell whether url and token are known."""
+
+    async def event(self, report: Report) -> None:
+        """Tell a report; raise a PlanfixError if it was not taken."""
+
+    async def record(self, callid: str, link: str, temporary: bool = False) -> None:
+        """Tell where a recording is; raise a PlanfixError if it was not taken."""
+
+    async def ping(self) -> object:
+        """Find out whether our token is taken; raise a PlanfixError if not."""
+
+
+class Settings(NamedTuple):
+    """What the administrator chose (`delivery`), and what nobody needs to."""
+
+    opened: bool = True
+    """`history: opened`: an INCOMING or OUTGOING that was left out goes directly before its COMPLETED."""
+    popup_max_age: float = 60.0
+    parallel: int = 20
+    """Requests at once."""
+    ping_every: float = 30.0
+
+
+DEFAULT_SETTINGS = Settings()
+
+
+class Delivery:
+    """Sends what the outbox holds."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        planfix: Planfix,
+        settings: Settings = DEFAULT_SETTINGS,
+        board: Board | None = None,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._planfix = planfix
+        self._settings = settings
+        self._board = board or Board(clock)
+        self._clock = clock
+        self._chance = chance
+        self._woken = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._stopping = self._cut = False
+        self._sending: set[asyncio.Task[None]] = set()
+        self._pinging: asyncio.Task[None] | None = None
+        self._ping_at: float | None = None
+        """Our token is refused; when to ask again."""
+        self._paused_until = 0.0
+        self._failures = 0
+        """In a row."""
+        self._results: list[Result] = []
+        """What the next turn writes down."""
+        self._hasten = False
+        self._said_not_set_up = False
+
+    def wake(self) -> None:
+        """Look at the outbox now: something was written, or a dead letter got another chance."""
+        self._woken.set()
+
+    def account_changed(self) -> None:
+        """Try at once what `setup` brought."""
+        self._paused_until = 0.0
+        if self._ping_at is not None:
+            self._ping_at = 0.0
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop`."""
+        try:
+            await self._take_back()
+            while True:
+                self._woken.clear()
+                pause = await self._turn()
+                if self._stopping and (self._cut or not (self._sending or self._results)):
+                    break
+                await self._sleep(pause)
+        finally:
+            await self._end()
+
+    async def stop(self, limit: float = 5.0) -> None:
+        """Send what is due now, then end; after `limit` seconds without what is still on its way."""
+        self._stopping = True
+        self._woken.set()
+        try:
+            async with asyncio.timeout(limit):
+                await self._ended.wait()
+        except TimeoutError:
+            log.warning("delivery cut short", requests=len(self._sending))
+            self._cut = True
+            self._woken.set()
+            await self._ended.wait()
+
+    # The loop's turn
+
+    async def _turn(self) -> float | None:
+        """Do the bookkeeping and start what is due; tell for how long there is nothing to do, None: until woken."""
+        now = self._clock()
+        places = self._places(now)
+        results, self._results = self._results, []
+        hasten, self._hasten = self._hasten, False
+        try:
+            async with self._database.write() as connection:
+                await self._outbox.settle(connection, results, now)
+                if hasten:
+                    await self._outbox.hasten(connection, now)
+                left_out = await self._outbox.leave_out(connection, now, now - self._settings.popup_max_age)
+                due: list[Due] = []
+                if places:
+                    due = await self._outbox.claim(connection, now, places, opened=self._settings.opened)
+                next_at = await self._outbox.next_due(connection, self._settings.popup_max_age)
+        except BaseException as fault:
+            self._results = results + self._results
+            self._hasten |= hasten
+            if not isinstance(fault, StorageError):
+                raise
+            return _not_written(fault)
+        for report in left_out:
+            log.info("report left out", **_names(report), reason="too old for a popup", lag=self._lag(report))
+        for one in due:
+            self._start(one)
+        return self._pause(now, next_at, places - len(due))
+
+    def _places(self, now: float) -> int:
+        """Tell how many more requests may be made now."""
+        if not self._planfix.is_set_up:
+            self._say_not_set_up()
+            return 0
+        if self._ping_at is not None:
+            if self._ping_at <= now and self._pinging is None:
+                self._pinging = asyncio.create_task(self._ping())
+            return 0
+        if self._cut or self._paused_until > now:
+            return 0
+        return self._settings.parallel - len(self._sending)
+
+    def _say_not_set_up(self) -> None:
+        if not self._said_not_set_up:
+            self._said_not_set_up = True
+            remedy = "switch the integration on in Planfix, or give planfix.url and planfix.token"
+            log.warning("planfix not set up", consequence="reports are kept", remedy=remedy)
+            self._board.say(PART, State.WAITING, f"not set up: {remedy}")
+
+    def _pause(self, now: float, next_at: float | None, places: int) -> float | None:
+        if not self._planfix.is_set_up or self._pinging is not None:
+            return None
+        if self._ping_at is not None:
+            next_at = self._ping_at
+        elif self._paused_until > now:
+            next_at = self._paused_until
+        elif not places:
+            return None  # an answer will wake us
+        return None if next_at is None else max(next_at - now, LEAST_PAUSE)
+
+    async def _sleep(self, pause: float | None) -> None:
+        try:
+            async with asyncio.timeout(pause):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _take_back(self) -> None:
+        while not self._cut:
+            try:
+                async with self._database.write() as connection:
+                    return await self._outbox.take_back(connection)
+            except StorageError as fault:
+                await self._sleep(_not_written(fault))
+        return None
+
+    async def _end(self) -> None:
+        tasks = [*self._sending, *([self._pinging] if self._pinging is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            async with self._database.write() as connection:
+                await self._outbox.settle(connection, self._results, self._clock())
+        except StorageError as fault:
+            _not_written(fault)
+        self._ended.set()
+
+    # One row
+
+    def _start(self, due: Due) -> None:
+        task = asyncio.create_task(self._send(due))
+        self._sending.add(task)
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._woken.set()
+
+    async def _send(self, due: Due) -> None:
+        try:
+            if due.opener is not None:
+                result = await self._attempt(due.opener, due.attempts)
+                if isinstance(result, Postponed | Returned):
+                    self._results.append(result._replace(id=due.id))
+                    return
+                self._results.append(result)
+            self._results.append(await self._attempt(due, due.attempts))
+        except asyncio.CancelledError:
+            self._results.append(Returned(due.id))
+            raise
+
+    async def _attempt(self, due: Due, failed: int) -> Result:
+        try:
+            await self._tell(due.entry)
+        except PlanfixError as fault:
+            return self._failed(due, fault, failed + 1)
+        except Exception:
+            log.exception("report not sent", **_names(due.entry), remedy="report this as a fault of ami-planfix")
+            return Buried(due.id, "a fault of ami-planfix; its log has the details")
+        if self._failures >= OUTAGE:
+            log.info("planfix reachable again")
+            self._hasten = True
+        self._failures = 0
+        self._board.say(PART, State.WELL, "takes our reports")
+        log.info("report delivered", **_names(due.entry), answer="200", lag=self._lag(due.entry))
+        return Delivered(due.id, "200")
+
+    async def _tell(self, entry: Entry) -> None:
+        if isinstance(entry, Report):
+            await self._planfix.event(entry)
+        else:
+            await self._planfix.record(entry.callid, entry.link, entry.temporary)
+
+    def _failed(self, due: Due, fault: PlanfixError, attempt: int) -> Result:
+        names = _names(due.entry)
+        match decide(fault, attempt, self._chance()):
+            case Bury():
+                log.error("report refused", **names, answer=str(fault), remedy="see `ami-planfix deliveries`")
+                return Buried(due.id, str(fault))
+            case Halt():
+                self._halt(fault)
+                return Returned(due.id)
+            case Again(after):
+                now = self._clock()
+                if isinstance(fault, PlanfixUnreachable) and fault.retry_after:
+                    self._paused_until = max(self._paused_until, now + fault.retry_after)
+                self._failures += 1
+                if self._failures >= OUTAGE:
+                    self._board.say(PART, State.WAITING, str(fault))
+                log.warning("report postponed", **names, answer=str(fault), again_in=round(after, 1))
+                return Postponed(due.id, str(fault), now + after)
+
+    def _lag(self, entry: Entry) -> float:
+        return round(self._clock() - entry.at, 3)
+
+    # Our token is refused
+
+    def _halt(self, fault: PlanfixError) -> None:
+        if self._ping_at is None:
+            log.error("planfix refused our token", error=str(fault), consequence="nothing is sent, all is kept")
+        self._ping_at = self._clock() + self._settings.ping_every
+        self._board.say(PART, State.FAILED, str(fault))
+
+    async def _ping(self) -> None:
+        try:
+            await self._planfix.ping()
+        except TokenRefused as fault:
+            self._halt(fault)
+        except PlanfixError:
+            self._ping_at = self._clock() + self._settings.ping_every
+        else:
+            self._ping_at = None
+            self._board.say(PART, State.WELL, "takes our token again")
+            log.info("planfix takes our token again")
+        finally:
+            self._pinging = None
+            self._woken.set()
+
+
+def _names(entry: Entry) -> dict[str, str]:
+    if isinstance(entry, Report):
+        return {"call": entry.callid, "extension": entry.extension, "report": event_name(entry.stage)}
+    return {"call": entry.callid, "report": "record"}
+
+
+def _not_written(fault: StorageError) -> float:
+    log.error("outbox not written", error=str(fault), again_in=STORAGE_PAUSE)
+    return STORAGE_PAUSE
