@@ -1,0 +1,112 @@
+"""One line per thing that happened, without secrets, for a terminal and for journald."""
+
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from ami_planfix.logs import Format, configure, redact
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level, ours = root.handlers[:], root.level, logging.getLogger("ami_planfix").level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.getLogger("ami_planfix").setLevel(ours)
+    structlog.reset_defaults()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_json_where_nobody_reads_along() -> None:
+    stream = io.StringIO()
+    configure("info", Format.AUTO, stream)
+    structlog.get_logger("ami_planfix.delivery").info("report delivered", call="1.2", extension="101")
+    line = json.loads(stream.getvalue())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "report delivered", "level": "info", "call": "1.2", "extension": "101"}
+
+
+def test_text_in_a_terminal() -> None:
+    stream = Terminal()
+    configure("info", Format.AUTO, stream)
+    structlog.get_logger("ami_planfix.delivery").info("report delivered", name="Иванов")
+    assert "report delivered" in stream.getvalue()
+    assert "Иванов" in stream.getvalue()
+
+
+def test_the_level_is_ours_and_libraries_are_heard_from_warning_on() -> None:
+    stream = io.StringIO()
+    configure("warning", Format.JSON, stream)
+    structlog.get_logger("ami_planfix.x").info("not shown")
+    logging.getLogger("aiohttp.server").info("not shown either")
+    logging.getLogger("aiohttp.server").warning("shown")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["shown"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"token": "hunter2"},
+        {"planfix_token": "hunter2"},
+        {"Secret": "hunter2"},
+        {"authorization": "Bearer hunter2"},
+        {"reason": "POST failed: cmd=ping&planfix_token=hunter2&x=1"},
+        {"reason": "Secret: hunter2"},
+        {"body": '{"pbxToken": "hunter2"}'},
+    ],
+)
+def test_secrets_never_reach_a_line(fields: dict[str, str]) -> None:
+    stream = io.StringIO()
+    configure("info", Format.JSON, stream)
+    structlog.get_logger("ami_planfix.x").warning("something failed", **fields)
+    assert "hunter2" not in stream.getvalue()
+    assert "redacted" in stream.getvalue()
+
+
+def test_secrets_never_reach_a_trace() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        configure("info", Format.AUTO, stream)
+        try:
+            int("cmd=ping&planfix_token=hunter2")
+        except ValueError:
+            structlog.get_logger("ami_planfix.x").exception("request failed")
+        assert "ValueError" in stream.getvalue()
+        assert "hunter2" not in stream.getvalue()
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "extension 101 dials 79101234567 (context from-internal)"
+    assert redact(text) == text
+
+
+def test_a_line_break_in_a_value_begins_no_new_line() -> None:
+    for form in (Format.JSON, Format.TEXT):
+        stream = io.StringIO()
+        configure("info", form, stream)
+        structlog.get_logger("ami_planfix.x").info("click refused", client="7910\nforged line")
+        assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_journald_gets_the_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        found = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        configure("info", Format.AUTO, stream)
+        structlog.get_logger("ami_planfix.x").error("token refused")
+        structlog.get_logger("ami_planfix.x").info("report delivered")
+        stream.flush()
+        stream.seek(0)
+        lines = stream.read().splitlines()
+    assert [line[:4] for line in lines] == ["<3>{", "<6>{"]

@@ -1,0 +1,76 @@
+"""The listener for this machine: health and figures."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession
+
+from ami_planfix.metrics import Figures
+from ami_planfix.status import Board, State
+from ami_planfix.web.admin import Admin
+from ami_planfix.web.app import Listener
+
+
+class Machine:
+    def __init__(self) -> None:
+        self.board = Board()
+        self.alive = True
+        self.port = 0
+
+    def figures(self) -> Figures:
+        return Figures(connected=True, live_calls=2, ami_messages=1000, outbox={"waiting": 3, "dead": 1})
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+            return answer.status, await answer.text()
+
+
+@pytest.fixture
+async def machine() -> AsyncIterator[Machine]:
+    found = Machine()
+    listener = Listener("admin", Admin(found.board, lambda: found.alive, found.figures).routes())
+    found.port = await listener.open("127.0.0.1", 0)
+    yield found
+    await listener.close()
+
+
+async def test_health_names_every_part_and_the_worst_state(machine: Machine) -> None:
+    machine.board.say("asterisk", State.WELL, "22.10.0")
+    machine.board.say("planfix", State.WAITING, "did not answer within 10 s")
+    machine.board.say("clicks", State.OFF, "no section `server`")
+    status, body = await machine.get("/healthz")
+    assert status == 200
+    assert '"status": "waiting"' in body
+    assert "did not answer within 10 s" in body
+    machine.board.say("planfix", State.FAILED, "token refused")
+    assert '"status": "failed"' in (await machine.get("/healthz"))[1]
+
+
+async def test_only_a_stuck_daemon_is_unhealthy(machine: Machine) -> None:
+    machine.alive = False
+    status, body = await machine.get("/healthz")
+    assert status == 503
+    assert '"status": "stuck"' in body
+
+
+async def test_figures_are_in_the_form_that_prometheus_reads(machine: Machine) -> None:
+    machine.board.say("planfix", State.FAILED, "token refused")
+    machine.board.say("asterisk", State.WELL)
+    machine.board.say("clicks", State.OFF)
+    status, body = await machine.get("/metrics")
+    assert status == 200
+    lines = [line for line in body.splitlines() if not line.startswith("#")]
+    assert lines == [
+        "ami_planfix_ami_connected 1.0",
+        "ami_planfix_live_calls 2.0",
+        "ami_planfix_ami_messages 1000.0",
+        'ami_planfix_reports{state="waiting"} 3.0',
+        'ami_planfix_reports{state="dead"} 1.0',
+        'ami_planfix_part_well{part="planfix"} 0.0',
+        'ami_planfix_part_well{part="asterisk"} 1.0',
+    ]
+
+
+async def test_nothing_else_is_served(machine: Machine) -> None:
+    for path in ("/", "/calls", "/deliveries", "/planfix"):
+        assert (await machine.get(path))[0] == 404
