@@ -61,8 +61,11 @@ class Hearing:
                 return self._hear_of_channel(event)
 
     def reconcile(self, snapshot: Snapshot) -> list[Channel]:
-        """Take what exists: channels that it does not name are gone, the others are where it says."""
-        present = {one.channel.uniqueid for one in snapshot.channels}
+        """Take what exists: channels that it does not name are gone, the others are where it says.
+
+        Those of which it is not sure stay as they are.
+        """
+        present = snapshot.unsure.union(one.channel.uniqueid for one in snapshot.channels)
         touched = [channel for channel in self._pbx.channels.values() if channel.uniqueid not in present]
         for channel in touched:
             self._pbx.hang_up(channel, snapshot.at, None)
