@@ -24,6 +24,7 @@ Driver = Literal["pjsip", "chan_sip"]
 HOST = "127.0.0.1"
 TEMPLATES = Path(__file__).parent / "etc"
 MUSIC = 350  # Hz, what somebody on hold hears
+LEASH = ("setpriv", "--pdeathsig", "KILL")  # a killed test run leaves no Asterisk behind
 STOPPING = 10.0  # seconds that an Asterisk has to stop by itself
 _instances = itertools.count(1)
 
@@ -92,6 +93,7 @@ class Asterisk:
         console = (self.folder / "log" / "console").open("ab")
         with console:
             self._process = await asyncio.create_subprocess_exec(
+                *LEASH,
                 "chroot",
                 str(self._root),
                 "/usr/sbin/asterisk",
@@ -145,6 +147,7 @@ class Asterisk:
         return "\n".join(line for line in lines if "loader.c" not in line)  # Debian has more modules than we configure
 
     def _lay_out(self) -> None:
+        self._sweep()
         for name in ("etc", "run", "log", "spool/monitor", "spool/tmp", "lib", "data/moh"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         shared = Path("/usr/share/asterisk")
@@ -154,6 +157,12 @@ class Asterisk:
         _write_music(self.folder / "data/moh/tone.wav")
         for template in TEMPLATES.glob("*.conf"):
             self._render(template)
+
+    def _sweep(self) -> None:
+        """Take away what killed test runs have left."""
+        for folder in self.folder.parent.glob("*-*"):
+            if not Path("/proc", folder.name.split("-")[0]).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _render(self, template: Path) -> None:
         driver_of = {"pjsip.conf": "pjsip", "sip.conf": "chan_sip"}
