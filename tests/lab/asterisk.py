@@ -78,15 +78,18 @@ class Asterisk:
         return self._inside / "spool" / "monitor"
 
     async def __aenter__(self) -> Self:
-        self._lay_out()
-        await self.start()
+        try:
+            self._lay_out()
+            await self.start()
+        except BaseException:
+            await self._leave()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        await self._leave()
 
     async def start(self) -> None:
         """Start the process and wait until it is fully booted."""
@@ -145,6 +148,10 @@ class Asterisk:
         paths = (self.folder / "log" / name for name in ("console", "messages"))
         lines = (line for path in paths if path.exists() for line in path.read_text("utf-8", "replace").splitlines())
         return "\n".join(line for line in lines if "loader.c" not in line)  # Debian has more modules than we configure
+
+    async def _leave(self) -> None:
+        await self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _lay_out(self) -> None:
         self._sweep()
