@@ -1,13 +1,11 @@
 """Figures for Prometheus, read off when somebody asks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-
-from ami_planfix.status import PartState, State
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -21,20 +19,21 @@ class Figures(NamedTuple):
     ami_messages: int
     """Messages read from Asterisk since the daemon began."""
     outbox: Mapping[str, int]
-    """Reports by state, where it is known."""
+    """Reports by state."""
+    well: Mapping[str, bool]
+    """Whether each part that is configured is well."""
 
 
-def exposition(figures: Figures, parts: Iterable[PartState]) -> bytes:
+def exposition(figures: Figures) -> bytes:
     """Write figures in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Reading(figures, tuple(parts)))
+    registry.register(_Reading(figures))
     return generate_latest(registry)
 
 
 class _Reading(Collector):
-    def __init__(self, figures: Figures, parts: tuple[PartState, ...]) -> None:
+    def __init__(self, figures: Figures) -> None:
         self._figures = figures
-        self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
         """Tell all figures (prometheus_client)."""
@@ -47,9 +46,8 @@ class _Reading(Collector):
             outbox.add_metric([state], count)
         yield outbox
         parts = GaugeMetricFamily("ami_planfix_part_well", "1 while a part is well", labels=["part"])
-        for part in self._parts:
-            if part.state is not State.OFF:
-                parts.add_metric([part.part], int(part.state is State.WELL))
+        for part, well in figures.well.items():
+            parts.add_metric([part], int(well))
         yield parts
 
 

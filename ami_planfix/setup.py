@@ -4,6 +4,7 @@ What works is not replaced by what does not: with an account known already, the 
 kept only after Planfix has taken them. With none, they are kept at once, since nothing can be lost.
 """
 
+import hmac
 from collections.abc import Callable
 
 import structlog
@@ -45,3 +46,15 @@ class SwitchOn:
             self._told(await api.ping())
         finally:
             await api.close()
+
+
+def compare(ping: Ping, token: str, public_url: str) -> None:
+    """Log where Planfix has been told something else about us than is so; clicks would not arrive."""
+    if ping.pbx_token and not hmac.compare_digest(ping.pbx_token.encode(), token.encode()):
+        log.warning(
+            "planfix has another pbx token",
+            remedy="put the value of `server` / `token` into Planfix: until then every click ends in 401",
+        )
+    ours = f"{public_url}/planfix"
+    if ping.pbx_url and ping.pbx_url.rstrip("/") != ours:
+        log.warning("planfix has another pbx address", theirs=ping.pbx_url[:200], ours=ours)

@@ -1,18 +1,19 @@
 """The listener for this machine: whether we are well, and figures for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from ami_planfix.errors import StorageError
 from ami_planfix.metrics import CONTENT_TYPE, Figures, exposition
 from ami_planfix.status import Board, PartState, State
-from ami_planfix.web.answers import HEADERS, json_answer
+from ami_planfix.web.answers import HEADERS, json_answer, refused
 
 
 class Admin:
     """Answers who watches over this machine."""
 
-    def __init__(self, board: Board, alive: Callable[[], bool], figures: Callable[[], Figures]) -> None:
+    def __init__(self, board: Board, alive: Callable[[], bool], figures: Callable[[], Awaitable[Figures]]) -> None:
         self._board = board
         self._alive = alive
         self._figures = figures
@@ -34,8 +35,12 @@ class Admin:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Write the figures in Prometheus' text format."""
+        try:
+            figures = await self._figures()
+        except StorageError as fault:
+            return refused(503, str(fault))
         return web.Response(
-            body=exposition(self._figures(), self._board.parts()),
+            body=exposition(figures),
             headers={**HEADERS, "Content-Type": CONTENT_TYPE},
         )
 
