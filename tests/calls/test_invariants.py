@@ -81,12 +81,10 @@ def conclusions(reports: Sequence[Report], callid: str, settings: Settings) -> i
 def begins(story: Story, callid: str, direction: Direction, history: History, settings: Settings) -> bool:
     """Tell whether the history has what makes the call begin: the client's ringing in, or all until it is dialled."""
     if direction is Direction.INCOMING:
-        for event in history:
-            if any(one.uniqueid == callid and one.state == events.RING for one in channels_of(event)):
-                return isinstance(event, events.Newchannel | events.Newstate)
-            if isinstance(event, events.Hangup) and event.channel.uniqueid == callid:
-                return False
-        return False
+        told = [(event, one.state) for event in history for one in channels_of(event) if one.uniqueid == callid][:2]
+        if told and isinstance(told[0][0], events.Newchannel) and told[0][1] == events.DOWN:  # chan_sip
+            del told[0]
+        return bool(told) and isinstance(told[0][0], events.Newchannel | events.Newstate) and told[0][1] == events.RING
     first = until_first_report(story, callid, settings)
     return list(history[: len(first)]) == list(first)
 
@@ -205,12 +203,21 @@ def test_a_gap_of_any_length_anywhere_costs_no_call_its_one_conclusion() -> None
 
 
 @given(st.data(), stories)
-def test_a_resync_that_tells_nothing_new_changes_nothing(data: st.DataObject, story: Story) -> None:
+def test_a_resync_with_the_truth_where_nothing_was_lost_changes_no_report(data: st.DataObject, story: Story) -> None:
     cut = data.draw(st.integers(0, len(story.events)))
-    tracker, other = story.tracker(), story.tracker()
-    assert heard(tracker, story.events[:cut]) == heard(other, story.events[:cut])
-    assert tracker.resync(Mirror(story.events[:cut]).snapshot()).reports == ()
-    assert heard(tracker, story.events[cut:]) == heard(other, story.events[cut:])
+    tracker = story.tracker()
+    reports = heard(tracker, story.events[:cut])
+    # It may tell a moment early what the next events tell as well: which phone rings, who has met whom.
+    reports += tracker.resync(Mirror(story.events[:cut]).snapshot()).reports
+    reports += heard(tracker, story.events[cut:])
+    assert sorted(map(gist, reports)) == sorted(map(gist, story.clean_run()))
+    assert not left_in(tracker)
+
+
+def gist(report: Report) -> tuple[str, str, int, str, str, int, bool]:
+    """What Planfix hears, but not when and by which rule."""
+    number, outcome = report.part, str(report.outcome)
+    return (report.callid, report.extension, number, report.stage, outcome, report.duration, report.recorded)
 
 
 # Garbage
@@ -244,7 +251,7 @@ def garbage(story: Story) -> st.SearchStrategy[Event]:
     bridges = {event.bridge for event in story.events if isinstance(event, events.BridgeEnter)}
     some_bridge = st.sampled_from(sorted(bridges | {events.BridgeId("no bridge")}))
     some_id = channels.map(lambda channel: channel.uniqueid)
-    at = st.sampled_from([event.at for event in story.events]).flatmap(lambda at: st.floats(at - 100, at + 100))
+    at = st.sampled_from([event.at for event in story.events]).flatmap(lambda at: st.floats(at - 50, at + 50))
     values: dict[object, st.SearchStrategy[object]] = {
         float: at,
         events.Channel: channels,
@@ -269,3 +276,8 @@ def test_garbage_between_the_events_breaks_no_invariant(data: st.DataObject, sto
     for event in data.draw(st.lists(garbage(story), min_size=1, max_size=12)):
         history.insert(data.draw(st.integers(0, len(history))), event)
     check_lossy(story, history, settings)
+
+
+@given(st.data(), stories, st.sampled_from(SETTINGS))
+def test_nothing_but_garbage_breaks_no_invariant(data: st.DataObject, story: Story, settings: Settings) -> None:
+    check_lossy(story, data.draw(st.lists(garbage(story), max_size=40)), settings)
