@@ -120,7 +120,7 @@ class Delivery:
             while True:
                 self._woken.clear()
                 pause = await self._turn()
-                if self._stopping and (self._cut or not (self._sending or self._results)):
+                if self._stopping and (self._cut or self._is_done()):
                     break
                 await self._sleep(pause)
         finally:
@@ -168,6 +168,9 @@ class Delivery:
         for one in due:
             self._start(one)
         return self._pause(now, next_at, places - len(due))
+
+    def _is_done(self) -> bool:
+        return not (self._sending or self._results or self._woken.is_set())
 
     def _places(self, now: float) -> int:
         """Tell how many more requests may be made now."""

@@ -23,14 +23,20 @@ PATH = "/tel/api"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request that came; `taken` if it was answered with 200."""
+    """One request that came."""
 
     at: float
     """Seconds since the epoch."""
     fields: Mapping[str, str] = field(repr=False)
-    taken: bool
+    status: int
+    """The answer's, 0 if there is none."""
     peer: str = ""
     """The connection that it came on: address and port."""
+
+    @property
+    def taken(self) -> bool:
+        """Tell whether it was answered with 200."""
+        return self.status == 200
 
     @property
     def event(self) -> str:
@@ -183,8 +189,8 @@ class EmbeddedPlanfix:
             fields = {name: str(value) for name, value in (await request.post()).items()}
             fault = self.faults.popleft() if self.faults else self.fault_for(fields)
             status, body = (fault.status, fault.body) if fault is not None else self._documented(fields)
-            taken = status == 200 and not (fault is not None and (fault.hang or fault.cut))
-            await self._keep(Received(at, fields, taken, _peer(request)))
+            unanswered = fault is not None and (fault.hang or fault.cut)
+            await self._keep(Received(at, fields, 0 if unanswered else status, _peer(request)))
             if fault is not None:
                 await self._misbehave(fault, request)
             headers = fault.headers if fault is not None else None
