@@ -40,7 +40,9 @@ class Beginnings:
         """See what is left to say of a channel that is gone and with which no call began."""
         if channel.party.kind is Kind.IGNORED and channel.dial is None:
             channel.silence = Silence.CONFIGURED
-        if channel.silence is not None:
+        elif channel.is_line and channel.extension is None and _originated(channel):
+            channel.silence = Silence.NOBODY
+        if channel.silence is not None and not self._register.stands_for_a_call(channel):
             moment.silences.append(channel.silence)
         if not self._register.stands_for_a_call(channel) and self._asked_in_vain(channel):
             self._report_unplaced(channel, moment)
@@ -263,6 +265,16 @@ class Beginnings:
 
 def _exten_of(local: str) -> str:
     return local.partition("/")[2].partition("@")[0]
+
+
+def _originated(leg: Channel) -> bool:
+    """Tell whether a leg is dialled by an Originate: by nobody, or through a Local channel that nobody dials."""
+    if leg.dial is None:
+        return False
+    source = leg.dial.source
+    while source is not None and source.is_local:
+        source = source.twin.dial.source if source.twin is not None and source.twin.dial is not None else None
+    return source is None
 
 
 def _first_channel(leg: Channel) -> Channel:

@@ -4,9 +4,9 @@ import pytest
 
 from ami_planfix.calls import events
 from ami_planfix.calls.events import BUSY
-from ami_planfix.calls.reports import Direction
+from ami_planfix.calls.reports import Direction, Silence
 from tests.calls.events_of import CLIENT, COMPANY, STRANGER, History, Line
-from tests.calls.playing import reports_of, said
+from tests.calls.playing import reports_of, said, silences
 
 BACKUP = [{"channel": "PJSIP/provider", "number": COMPANY}, {"channel": "PJSIP/backup", "number": "74951239999"}]
 
@@ -267,7 +267,7 @@ class TestRule25ClientFirst:
     def test_it_reaches_nobody_and_nothing_is_sent(self, history: History) -> None:
         client = self.client_is_called(history)
         history.hangs_up(client)
-        assert said(history) == []
+        assert silences(history) == [Silence.NOBODY]
 
     def test_the_client_does_not_answer_and_nothing_is_sent(self, history: History) -> None:
         client = history.originates("PJSIP/provider", caller=STRANGER)
