@@ -6,7 +6,8 @@ docs/rules.md: Identity, and rules 14 to 20 and 25 to 28.
 from collections.abc import Iterator
 
 from ami_planfix.calls import events
-from ami_planfix.calls.call import Call, Choices, Moment
+from ami_planfix.calls.call import Call
+from ami_planfix.calls.moment import Choices, Moment
 from ami_planfix.calls.parties import Directory, Kind
 from ami_planfix.calls.pbx import Channel, conversation, dialling_halves, origin, ringing
 from ami_planfix.calls.register import Register
@@ -49,24 +50,29 @@ class Beginnings:
 
     def _asked_in_vain(self, channel: Channel) -> bool:
         """Tell whether a channel wanted to call an outside number, and no leg was made (rule 16)."""
-        if not channel.dialled or channel.was_bridged or channel.tried_leg or channel.party.kind is Kind.PROVIDER:
+        if (
+            not channel.plan.dialled
+            or channel.was_bridged
+            or channel.plan.tried_leg
+            or channel.party.kind is Kind.PROVIDER
+        ):
             return False
-        return self._directory.is_outside(channel.dialled)
+        return self._directory.is_outside(channel.plan.dialled)
 
     def _report_unplaced(self, channel: Channel, moment: Moment) -> None:
-        number = self._directory.dialled("", channel.dialled)
+        number = self._directory.dialled("", channel.plan.dialled)
         extension = channel.extension
         if channel.is_local and channel.twin is not None:  # an Originate to `Local/101@...`: who is at its far side?
             extension = next((one.extension for one in conversation(channel.twin) if one.extension), None)
         if extension is None or self._directory.is_company(number):
             return
-        if not channel.tried_trunk and channel.hangup_requested:
+        if not channel.plan.tried_trunk and channel.hangup_requested:
             moment.notes.append(f"{channel.name} hung up before {number} was dialled: nothing is sent (rule 16)")
             return
         call = self._call(channel.first.linkedid, channel, Direction.OUTGOING, moment)
         call.phone, call.did = number, self._directory.common_number()
         call.reported = not self._directory.is_ignored(number)
-        outcome = Outcome.NOT_AVAILABLE if channel.tried_trunk else Outcome.NOT_ALLOWED
+        outcome = Outcome.NOT_AVAILABLE if channel.plan.tried_trunk else Outcome.NOT_ALLOWED
         call.complete_unplaced(extension, outcome, moment)
 
     def place(self, leg: Channel, dest: events.Channel, dial_string: str) -> None:
@@ -75,8 +81,8 @@ class Beginnings:
         if dial is None:
             return
         if leg.is_local:
-            if leg.twin is not None and leg.twin.named is not None:
-                self._name_first(leg, leg.twin.named)
+            if leg.twin is not None and leg.twin.plan.named is not None:
+                self._name_first(leg, leg.twin.plan.named)
             return
         if not leg.is_line:
             return
@@ -90,20 +96,20 @@ class Beginnings:
 
     def note_dial(self, channel: Channel, data: str) -> None:
         """Read whom a `Dial` names: a trunk (rule 16), or an employee whose phone may not be registered (rule 6)."""
-        channel.dials_now = None
+        channel.plan.dials_now = None
         for argument in data.partition(",")[0].split("&"):
             party = self._directory.target(argument)
             if party.kind in (Kind.PROVIDER, Kind.BRANCH):
-                channel.tried_trunk = True
+                channel.plan.tried_trunk = True
             extension = party.extension
             if party.kind is Kind.LOCAL:
                 extension = self._directory.in_name_of(_exten_of(argument))
-            channel.dials_now = channel.dials_now or extension
-        channel.stands_in_for = channel.dexten if channel.dials_now is None else None
-        channel.dexten = None
-        if channel.named is None and channel.dials_now is not None:
-            channel.named = channel.dials_now
-            self._name_first(channel, channel.dials_now)
+            channel.plan.dials_now = channel.plan.dials_now or extension
+        channel.plan.stands_in_for = channel.plan.dexten if channel.plan.dials_now is None else None
+        channel.plan.dexten = None
+        if channel.plan.named is None and channel.plan.dials_now is not None:
+            channel.plan.named = channel.plan.dials_now
+            self._name_first(channel, channel.plan.dials_now)
 
     def new_caller(self, channel: Channel, caller: str) -> None:
         """Take a client's number from its first NewCallerid, if its Newchannel had none (Identity, `phone`)."""
@@ -247,12 +253,12 @@ class Beginnings:
         for half in dialling_halves(source):
             exten = _exten_of(half.name)
             extension = self._directory.in_name_of(exten)
-            if extension is None and half.forwarder:
-                extension = self._directory.party(half.forwarder).extension
+            if extension is None and half.plan.forwarder:
+                extension = self._directory.party(half.plan.forwarder).extension
             dialler = half.twin.dial.source if half.twin is not None and half.twin.dial is not None else None
             if extension is None and dialler is not None:
                 follows = self._directory.is_follow_me(exten)
-                extension = dialler.stands_in_for or (dialler.dials_now if follows else None)
+                extension = dialler.plan.stands_in_for or (dialler.plan.dials_now if follows else None)
             if extension is not None:
                 yield extension
 

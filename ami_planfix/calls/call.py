@@ -9,39 +9,17 @@ of them is bridged: that leg is the client from then on, and the call is followe
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from math import inf
-from typing import NamedTuple
 
 from ami_planfix.calls import causes
 from ami_planfix.calls.events import Uniqueid
+from ami_planfix.calls.moment import Choices, Moment
 from ami_planfix.calls.part import ENGAGED, TALKED, Happening, Part, Reported, State
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import Channel, Recording, conversation, origin, ringing
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Silence, Stage
 
 BEGINNING_RULE = {Direction.INCOMING: "1", Direction.OUTGOING: "14"}
-
-
-class Choices(NamedTuple):
-    """What the administrator chose (`calls`)."""
-
-    transfers_each: bool = False
-    missed_each: bool = False
-
-
-@dataclass(slots=True)
-class Moment:
-    """What is happening now, and what is made of it."""
-
-    at: float
-    """Time of the event, which is that of its reports."""
-    until: float
-    """Last moment of which something is known; durations end here (differs from `at` in a resync only)."""
-    cause: str
-    reports: list[Report] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    silences: list[Silence] = field(default_factory=list)
 
 
 class Call:
@@ -242,7 +220,7 @@ class Call:
         for part in self._open():
             if part.state not in ENGAGED or part.extension in talking:
                 continue
-            alive = [channel for channel in part.talkers if channel.alive]
+            alive = [channel for channel in part.talkers if channel.alive and not channel.handed_over]
             if not alive or not waits:
                 self._stop_talk(part, moment)
                 self._take(part, Happening.LEAVES, "4", moment)
@@ -309,7 +287,7 @@ class Call:
         self.answered = True
         if met:
             for part in self._open():
-                if part.extension not in talking:
+                if part.extension not in talking and not _joins(part):
                     self._complete(part, Outcome.CANCELED, self.why or "2", moment)
 
     def _let_leave_conference(self, moment: Moment) -> None:
@@ -462,6 +440,12 @@ class Call:
             ends = [part.left_at for part in self.parts.values() if part.left_at is not None]
             self._talked += max(0.0, max(ends, default=self._since) - self._since)
             self._since = None
+
+
+def _joins(part: Part) -> bool:
+    """Tell whether an employee who consulted may be about to join the client and the colleague (three-way)."""
+    bridges = [channel.bridge for channel in part.talkers if channel.alive and not channel.handed_over]
+    return part.state is State.AWAY and any(bridge is not None and bridge.merging for bridge in bridges)
 
 
 def _whole(seconds: float) -> int:

@@ -166,7 +166,7 @@ class Hearing:
                     self._pbx.leave(channel, event.bridge)
                 return channels
             case events.BridgeMerge():
-                return self._pbx.merge(event.to, event.source)
+                return self._pbx.merge(event.source)
             case events.BridgeDestroy():
                 return self._destroy(event.bridge)
             case events.LocalBridge() | events.LocalOptimizationBegin() | events.LocalOptimizationEnd():
@@ -194,8 +194,8 @@ class Hearing:
         for channel in channels:
             match event:
                 case events.MixMonitorStart() | events.MonitorStart():
-                    channel.recordings.append(Recording(channel.pending_file))
-                    channel.pending_file = ""
+                    channel.recordings.append(Recording(channel.plan.pending_file))
+                    channel.plan.pending_file = ""
                 case events.MixMonitorStop() | events.MonitorStop():
                     for recording in channel.recordings:
                         recording.ended = True
@@ -262,12 +262,12 @@ class Hearing:
         for channel in channels:
             match event.variable:
                 case "MIXMONITOR_FILENAME":
-                    channel.pending_file = event.value
+                    channel.plan.pending_file = event.value
                 case "FORWARDERNAME" if event.value:
-                    channel.forwarder = event.value
+                    channel.plan.forwarder = event.value
                 case "DEXTEN":
                     # FreePBX's dial-one: the extension that it is about to dial, or to forward.
-                    channel.dexten = self._directory.extension(event.value)
+                    channel.plan.dexten = self._directory.extension(event.value)
                 case "FROM_DID" if event.value:
                     self._beginnings.set_did(channel, event.value)
                 case _:
@@ -278,10 +278,14 @@ class Hearing:
         channels = self._all(event.original, event.second, event.transferee, event.target)
         if event.result != "Success":
             return channels
+        transferrers = self._all(event.original, event.second)
+        if event.dest_type != "Threeway":
+            for transferrer in transferrers:
+                transferrer.handed_over = True
         transferee = self._know(event.transferee) if event.transferee is not None else None
         if event.dest_type == "App" and transferee is not None:
             # Nothing else tells of the leg: the transferee takes over the Dial that the transferrer runs.
-            for transferrer in self._all(event.original, event.second):
+            for transferrer in transferrers:
                 for dial in tuple(transferrer.legs.values()):
                     self._pbx.dial(transferee, dial.leg)
         return self._explain("8", channels)
@@ -316,10 +320,10 @@ class Hearing:
             channel.exten = snapshot.exten
         if snapshot.state in (events.RINGING, events.UP):
             channel.rang = True
-        if not channel.dialled and _asks_itself(channel):
+        if not channel.plan.dialled and _asks_itself(channel):
             # `Local/101@...` begins at 101, whatever is dialled through it afterwards.
             of_its_own = not channel.is_local or snapshot.exten != channel.first.exten
-            channel.dialled = snapshot.exten if snapshot.exten != "s" and of_its_own else ""
+            channel.plan.dialled = snapshot.exten if snapshot.exten != "s" and of_its_own else ""
         return channel
 
 

@@ -39,12 +39,14 @@ class Recording:
 class Bridge:
     """Channels that hear each other; `holding` if they do not."""
 
-    __slots__ = ("holding", "id", "members")
+    __slots__ = ("holding", "id", "members", "merging")
 
     def __init__(self, bridge: BridgeId, *, holding: bool) -> None:
         self.id = bridge
         self.holding = holding
         self.members: dict[Uniqueid, Channel] = {}
+        self.merging = False
+        """Its channels move into another bridge, one after another; who does not is being sent away."""
 
 
 class Dial:
@@ -64,14 +66,41 @@ class Dial:
         self.forwarded = False
 
 
+class Plan:
+    """What the dialplan, running on a channel, has told of its intentions."""
+
+    __slots__ = (
+        "dexten", "dialled", "dials_now", "forwarder", "named", "pending_file", "stands_in_for", "tried_leg",
+        "tried_trunk",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.dialled = ""
+        """The first number that this channel itself asked for."""
+        self.named: Extension | None = None
+        """The first employee whom a Dial on this channel names."""
+        self.dials_now: Extension | None = None
+        """The first employee whom its latest Dial names."""
+        self.dexten: Extension | None = None
+        """`DEXTEN`, until its next Dial."""
+        self.stands_in_for: Extension | None = None
+        """The employee in whose place its latest Dial calls somebody else: a call forward of FreePBX."""
+        self.forwarder = ""
+        """`FORWARDERNAME`: the channel whose phone forwarded the call to this one."""
+        self.tried_leg = False
+        self.tried_trunk = False
+        """A Dial that names a trunk ran on it."""
+        self.pending_file = ""
+        """`MIXMONITOR_FILENAME`, until its recording starts."""
+
+
 class Channel:
     """A channel of Asterisk, from its Newchannel to its Hangup."""
 
     __slots__ = (
-        "alive", "bridge", "cause", "context", "dexten", "dial", "dialled", "dials_now", "exten", "extension",
-        "first", "forwarder", "group", "hangup_cause", "hangup_requested", "legs", "linkedid", "name", "named",
-        "party", "pending_file", "rang", "recordings", "silence", "spies", "stands_in_for", "state", "tech_cause",
-        "tried_leg", "tried_trunk", "twin", "uniqueid", "was_bridged",
+        "alive", "bridge", "cause", "context", "dial", "exten", "extension", "first", "group", "handed_over",
+        "hangup_cause", "hangup_requested", "legs", "linkedid", "name", "party", "plan", "rang", "recordings",
+        "silence", "spies", "state", "tech_cause", "twin", "uniqueid", "was_bridged",
     )  # fmt: skip
 
     def __init__(self, first: events.Channel, party: Party) -> None:
@@ -86,37 +115,23 @@ class Channel:
         self.state = first.state
         self.context = first.context
         self.exten = first.exten
-        self.dialled = ""
-        """The first number that this channel itself asked for in the dialplan."""
-        self.forwarder = ""
-        """`FORWARDERNAME`: the channel whose phone forwarded the call to this one."""
-        self.named: Extension | None = None
-        """The first employee whom a Dial on this channel names."""
-        self.dials_now: Extension | None = None
-        """The first employee whom its latest Dial names."""
-        self.dexten: Extension | None = None
-        """`DEXTEN`, until its next Dial."""
-        self.stands_in_for: Extension | None = None
-        """The employee in whose place its latest Dial calls somebody else: a call forward of FreePBX."""
+        self.plan = Plan()
         self.alive = True
         self.rang = False
         """Its phone rings or has rung (or has answered at once)."""
         self.was_bridged = False
-        self.tried_leg = False
-        self.tried_trunk = False
-        """A Dial that names a trunk ran on it."""
         self.silence: Silence | None = None
         """Why no call began with it."""
         self.spies = False
         self.dial: Dial | None = None
         """How it is dialled, if it is a leg."""
+        self.handed_over = False
+        """Whom it talked with has been handed over to somebody else (attended transfer)."""
         self.legs: dict[Uniqueid, Dial] = {}
         """What it dials: its living legs."""
         self.bridge: Bridge | None = None
         self.twin: Channel | None = None
         """The other half of a Local channel."""
-        self.pending_file = ""
-        """`MIXMONITOR_FILENAME`, until its recording starts."""
         self.recordings: list[Recording] = []
         self.hangup_requested = False
         self.cause: int | None = None
@@ -205,7 +220,7 @@ class Pbx:
                 dial.source.legs.pop(leg.uniqueid, None)
             dial.source = source
         if source is not None:
-            source.tried_leg = True
+            source.plan.tried_leg = True
             if leg.alive and source.alive:
                 source.legs[leg.uniqueid] = dial
             self.connect(source, leg)
@@ -239,15 +254,13 @@ class Pbx:
         if not bridge.members:
             self.bridges.pop(bridge_id, None)
 
-    def merge(self, to: BridgeId, source: BridgeId) -> list[Channel]:
-        """Move the members of one bridge into another one; the channels that moved."""
-        origin, target = self.bridges.get(source), self.bridges.get(to)
-        if origin is None or target is None:
+    def merge(self, source: BridgeId) -> list[Channel]:
+        """Note that the members of a bridge are about to move into another one; who they are."""
+        bridge = self.bridges.get(source)
+        if bridge is None:
             return []
-        moved = list(origin.members.values())
-        for channel in moved:
-            self.enter(channel, to, holding=target.holding, swap=None)
-        return moved
+        bridge.merging = True
+        return list(bridge.members.values())
 
     def hang_up(self, channel: Channel, at: float, cause: int | None) -> None:
         """Take a channel away; what it dialled and who dialled it are still known to those who hold it."""

@@ -8,9 +8,10 @@ on what an event says.
 from typing import NamedTuple
 
 from ami_planfix.calls.beginning import Beginnings
-from ami_planfix.calls.call import Call, Choices, Moment
+from ami_planfix.calls.call import Call
 from ami_planfix.calls.events import Event, Snapshot, Uniqueid
 from ami_planfix.calls.hearing import Hearing
+from ami_planfix.calls.moment import Choices, Moment
 from ami_planfix.calls.part import State
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import Channel, Pbx, conversation, origin
