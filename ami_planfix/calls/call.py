@@ -222,7 +222,7 @@ class Call:
                 continue
             alive = [channel for channel in part.talkers if channel.alive and not channel.handed_over]
             if not alive or not waits:
-                self._stop_talk(part, moment)
+                part.stop_talk(moment.until)
                 self._take(part, Happening.LEAVES, "4", moment)
             else:
                 # In another bridge: a consultation, which belongs to the conversation (rule 4). In none: perhaps
@@ -310,7 +310,7 @@ class Call:
     def _end(self, client: Channel, moment: Moment, rule: str) -> None:
         for part in self._open():
             if part.state in ENGAGED:
-                self._stop_talk(part, moment)
+                part.stop_talk(moment.until)
                 self._take(part, Happening.LEAVES, rule, moment)
         self._count_talk()
         if self.answered:
@@ -376,7 +376,7 @@ class Call:
     def _complete(self, part: Part, outcome: Outcome, rule: str, moment: Moment, seconds: int = 0) -> None:
         if self._choices.transfers_each and outcome is Outcome.CANCELED and part.state in TALKED:
             # Rule 13: the one who talked keeps the talk of its own.
-            self._stop_talk(part, moment)
+            part.stop_talk(moment.until)
             outcome, seconds, rule = Outcome.SUCCESS, _whole(part.talked), "13"
         self._spent.update(leg.uniqueid for leg in part.legs.values())
         before = part.state
@@ -422,13 +422,6 @@ class Call:
             )
 
     # Time
-
-    def _stop_talk(self, part: Part, moment: Moment) -> None:
-        end = part.left_at if part.left_at is not None else moment.until
-        if part.since is not None:
-            part.talked += max(0.0, end - part.since)
-            part.since = None
-        part.left_at = end
 
     def _count_talk(self) -> None:
         """Add up the time in which the client talked with anybody (rule 4)."""

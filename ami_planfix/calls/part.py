@@ -127,3 +127,11 @@ class Part:
             return ()
         self.state, reported = step
         return reported
+
+    def stop_talk(self, until: float) -> None:
+        """Let the client's time with this employee end: at `until`, or when it had left already."""
+        end = self.left_at if self.left_at is not None else until
+        if self.since is not None:
+            self.talked += max(0.0, end - self.since)
+            self.since = None
+        self.left_at = end
