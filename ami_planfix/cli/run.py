@@ -1,0 +1,54 @@
+"""`run`: the daemon."""
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import structlog
+
+from ami_planfix.cli.main import FAILED, WELL
+from ami_planfix.cli.options import config_of, config_option
+from ami_planfix.config.model import Config
+from ami_planfix.daemon import Daemon, End
+from ami_planfix.errors import AmiPlanfixError
+from ami_planfix.logs import Format, configure
+from ami_planfix.notify import ServiceManager
+
+log = structlog.get_logger("ami_planfix.run")
+
+
+@click.command()
+@config_option
+@click.option("--observe", is_flag=True, help="Send nothing: only log what would be sent.")
+def run(config: Path | None, observe: bool) -> int:
+    """Run the daemon: report every call to Planfix, ring phones for clicks there.
+
+    SIGTERM ends it within seconds; SIGHUP checks the configuration and, if it has no errors, begins anew.
+    """
+    settings = config_of(config)
+    configure(settings.log.level, Format(settings.log.format))
+    manager = ServiceManager()
+    try:
+        how = asyncio.run(_run(settings, config, observe, manager))
+    except AmiPlanfixError:
+        raise
+    except Exception:
+        log.exception("daemon failed", remedy="report this as a fault of ami-planfix; no report is lost")
+        return FAILED
+    if how is End.RESTART:
+        manager.reloading()
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program with the same arguments
+    return WELL
+
+
+async def _run(settings: Config, path: Path | None, observe: bool, manager: ServiceManager) -> End:
+    daemon = Daemon(settings, observe, manager)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.end)
+    loop.add_signal_handler(signal.SIGHUP, partial(daemon.reload, lambda: config_of(path)))
+    return await daemon.run()

@@ -1,0 +1,165 @@
+"""The daemon: starts and stops the parts in order, and tells systemd how it goes.
+
+Start: state, what the journal knows, listeners, Asterisk. Stop: no new clicks, no new events, what was heard
+is written down, what is due is sent for a few seconds more; the rest waits in the outbox for the next start.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from enum import StrEnum
+
+import structlog
+
+from ami_planfix import __version__
+from ami_planfix.config.model import Config
+from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, TokenRefused
+from ami_planfix.notify import ServiceManager
+from ami_planfix.parts import Parts, make_parts
+from ami_planfix.planfix.messages import Ping
+from ami_planfix.serving import Serving
+from ami_planfix.setup import compare
+from ami_planfix.status import Board, State
+
+log = structlog.get_logger("ami_planfix.daemon")
+
+RESYNC_EVERY = 180.0
+"""Seconds between two looks at what Asterisk says exists."""
+LOOK_EVERY = 1.0
+DRAIN = 4.0
+"""Seconds that delivery gets at the end for what is due."""
+
+
+class End(StrEnum):
+    """How a run ended."""
+
+    STOPPED = "stopped"
+    RESTART = "restart"
+    """Begin anew with the configuration as it is now."""
+
+
+class Daemon:
+    """One run of the daemon."""
+
+    def __init__(self, config: Config, observe: bool = False, manager: ServiceManager | None = None) -> None:
+        self.board = Board()
+        self.started = asyncio.Event()
+        self._config = config
+        self._observe = observe
+        self._manager = manager or ServiceManager()
+        self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: Serving | None = None
+
+    @property
+    def server_port(self) -> int:
+        """Tell where Planfix may call, once started; 0 if it cannot."""
+        return self._serving.server_port if self._serving is not None else 0
+
+    def end(self, how: End = End.STOPPED) -> None:
+        """Have the run end; it takes seconds."""
+        if not self._ended.done():
+            self._ended.set_result(how)
+
+    def reload(self, check: Callable[[], object]) -> None:
+        """Begin anew if `check` finds no error in the configuration; else go on as before."""
+        try:
+            check()
+        except ConfigurationError as fault:
+            log.error("configuration not taken", problems=str(fault), consequence="all goes on as before")  # noqa: TRY400
+            return
+        self.end(End.RESTART)
+
+    async def run(self) -> End:
+        """Run until told to end. Raises ConfigurationError, StorageError, or the fault of a part."""
+        log.info("starting", version=__version__, observing=self._observe)
+        async with AsyncExitStack() as stack:
+            parts = await make_parts(self._config, self._observe, self.board, stack)
+            await parts.pipeline.restore()
+            self._serving = serving = Serving(parts)
+            await serving.start()
+            try:
+                self._start_all(parts)
+                self._manager.ready()
+                self.started.set()
+                log.info("started")
+                how = await self._ended
+            finally:
+                self._manager.stopping()
+                await self._stop(parts, serving)
+        log.info("ended", how=how.value)
+        return how
+
+    def _start_all(self, parts: Parts) -> None:
+        self.board.listen(lambda _: self._manager.status(self.board.summary()))
+        self._start("asterisk", parts.connection.run())
+        self._start("pipeline", parts.pipeline.run())
+        self._start("delivery", parts.delivery.run())
+        self._start("resync", _resync(parts))
+        self._start("looking", _look(parts))
+        self._start("watchdog", self._manager.watchdog(lambda: parts.pipeline.alive))
+        if not self._observe and parts.account.credentials() is not None:
+            self._start("greeting", _greet(parts))
+
+    def _start(self, name: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """A part that fails takes the daemon along: systemd starts it anew, and the journal knows the calls."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None and not self._ended.done():
+            self._ended.set_exception(fault)
+
+    async def _stop(self, parts: Parts, serving: Serving) -> None:
+        await serving.stop_server()
+        await self._cancel({"asterisk", "resync", "greeting"})
+        await parts.clicks.close()
+        await parts.pipeline.stop()
+        await parts.delivery.stop(DRAIN)
+        await self._cancel(None)
+        await serving.stop()
+
+    async def _cancel(self, names: set[str] | None) -> None:
+        tasks = [task for task in self._tasks if names is None or task.get_name() in names]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _resync(parts: Parts) -> None:
+    """Look every few minutes at what exists: an event may be lost without the connection being."""
+    while True:
+        await asyncio.sleep(RESYNC_EVERY)
+        if parts.connection.status.connected_since is None:
+            continue
+        try:
+            await parts.connection.resync()
+        except AmiError as fault:
+            log.warning("ami snapshot failed", error=str(fault))
+
+
+async def _look(parts: Parts) -> None:
+    """Tell the board how the connection is."""
+    while True:
+        status = parts.connection.status
+        if status.connected_since is not None:
+            parts.board.say("asterisk", State.WELL, status.asterisk)
+        else:
+            parts.board.say("asterisk", State.WAITING, status.last_error or "connecting")
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _greet(parts: Parts) -> None:
+    """Find out at once, not at the first call, whether Planfix knows us and we it."""
+    try:
+        told: Ping = await parts.api.ping()
+    except TokenRefused as fault:
+        log.error("planfix refused our token", error=str(fault))  # noqa: TRY400 - it says all
+    except PlanfixError as fault:
+        log.warning("planfix not reached", error=str(fault))
+    else:
+        log.info("planfix reached")
+        if (server := parts.config.server) is not None:
+            compare(told, server.token.get_secret_value(), server.public_url)

@@ -1,0 +1,102 @@
+"""Makes the parts from the configuration and puts them together; nothing runs yet."""
+
+import socket
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ami_planfix.ami.connection import Connection
+from ami_planfix.ami.settings import settings_of
+from ami_planfix.calls.tracker import Settings as TrackerSettings
+from ami_planfix.calls.tracker import Tracker
+from ami_planfix.config.model import Config
+from ami_planfix.deliveries import Deliveries
+from ami_planfix.delivery import Delivery
+from ami_planfix.delivery import Settings as DeliverySettings
+from ami_planfix.makecall import MakeCall
+from ami_planfix.numbering import Numbering
+from ami_planfix.outbox import Outbox
+from ami_planfix.phones import Phones
+from ami_planfix.pipeline import Pipeline
+from ami_planfix.planfix.account import Account
+from ami_planfix.planfix.api import PlanfixApi
+from ami_planfix.planfix.messages import Wording
+from ami_planfix.planfix.observing import Observing
+from ami_planfix.status import Board
+from ami_planfix.storage.database import Database
+from ami_planfix.storage.schema import open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that the daemon starts and stops."""
+
+    config: Config
+    observe: bool
+    board: Board
+    wording: Wording
+    database: Database
+    account: Account
+    api: PlanfixApi
+    delivery: Delivery
+    deliveries: Deliveries
+    tracker: Tracker
+    pipeline: Pipeline
+    connection: Connection
+    clicks: MakeCall
+
+
+async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncExitStack) -> Parts:
+    """Make all parts; what must be closed again is on the stack. Raises ConfigurationError, StorageError.
+
+    An observer keeps its own state in a folder that goes with it, so that nothing of it is ever sent.
+    """
+    section = config.planfix
+    wording = Wording(section.canceled_status, section.hidden_number)
+    database = await stack.enter_async_context(await _database(config, observe, stack))
+    account = Account(database, section.url, section.token.get_secret_value(), section.allowed_hosts)
+    await account.load()
+    api = PlanfixApi(account.credentials, wording, section.timeout)
+    stack.push_async_callback(api.close)
+    pbx = config.ami.name
+    outbox = Outbox(database, pbx, f"{socket.gethostname()}{config.admin.socket}")
+    delivery = Delivery(
+        database,
+        outbox,
+        Observing(wording) if observe else api,
+        DeliverySettings(config.delivery.history == "opened", config.delivery.popup_max_age),
+        board,
+    )
+    account.listen(delivery.account_changed)
+    numbering = Numbering(config)
+    phones = Phones(pbx, numbering, database)
+    await phones.load()
+    each = config.calls
+    tracker = Tracker(numbering, TrackerSettings(pbx, each.transfers == "each", each.missed == "each"))
+    pipeline = Pipeline(database, outbox, tracker, delivery.wake, board)
+    connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
+    pipeline.attach(connection)
+    clicks = MakeCall(config.makecall, config.numbering.country, numbering, connection)
+    return Parts(
+        config=config,
+        observe=observe,
+        board=board,
+        wording=wording,
+        database=database,
+        account=account,
+        api=api,
+        delivery=delivery,
+        deliveries=Deliveries(database, pbx),
+        tracker=tracker,
+        pipeline=pipeline,
+        connection=connection,
+        clicks=clicks,
+    )
+
+
+async def _database(config: Config, observe: bool, stack: AsyncExitStack) -> Database:
+    if not observe:
+        return await open_database(config.storage.url.get_secret_value(), config.storage.durable)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ami-planfix-"))
+    return await open_database(f"sqlite:///{Path(folder)}/observed.db")
