@@ -5,6 +5,7 @@
     ├── CaptureError            a file that is no raw AMI log
     ├── StorageError            the database cannot be opened, read or written
     ├── ListenerError           an address that cannot be listened on
+    ├── RecordingError          a recording that cannot be had, or not now
     ├── DaemonAway              the running daemon cannot be asked
     ├── AmiError                the way to Asterisk
     │   ├── NotConnected          no connection now: nothing was sent
@@ -40,6 +41,10 @@ class StorageError(AmiPlanfixError):
 
 class ListenerError(AmiPlanfixError):
     """An address cannot be listened on."""
+
+
+class RecordingError(AmiPlanfixError):
+    """A call's audio cannot be had; the message says which and why."""
 
 
 class DaemonAway(AmiPlanfixError):

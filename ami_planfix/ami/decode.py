@@ -28,7 +28,7 @@ VARIABLES = frozenset(
 DATA_PREFIX = "PLANFIX_DATA_"
 """And those whose names begin with this."""
 
-APPLICATIONS = frozenset({"Dial", "Queue"})
+APPLICATIONS = frozenset({"Dial", "Monitor", "Queue"})
 """Dialplan applications whose `Newexten` is decoded."""
 
 # The years 2000 and 2100: a PBX without a clock says 1970.

@@ -70,7 +70,7 @@ class Rename:
 
 @dataclass(slots=True)
 class Newexten:
-    """A channel runs a dialplan application; only `Dial` and `Queue` are decoded."""
+    """A channel runs a dialplan application; only `Dial`, `Monitor` and `Queue` are decoded."""
 
     at: float
     channel: Channel

@@ -131,6 +131,8 @@ class Hearing:
             case events.Newexten():
                 if event.application == "Dial":
                     self._beginnings.note_dial(channel, event.data)
+                elif event.application == "Monitor":
+                    channel.plan.pending_file = _monitored(event.data)
             case events.HangupRequest():
                 channel.hangup_requested |= _is_the_callers(event)
                 channel.cause = event.cause
@@ -329,6 +331,13 @@ class Hearing:
 
 def _holds(bridge_type: str, technology: str) -> bool:
     return bridge_type in NO_CONVERSATION or technology in NO_CONVERSATION
+
+
+def _monitored(data: str) -> str:
+    """Tell the file of `Monitor(FORMAT[:URL],BASE,OPTIONS)`; `''` if Asterisk is to choose a name (res/monitor)."""
+    form, _, rest = data.partition(",")
+    base = rest.partition(",")[0]
+    return f"{base}.{form.partition(':')[0] or 'wav'}" if base else ""
 
 
 def _asks_itself(channel: Channel) -> bool:

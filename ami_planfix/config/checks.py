@@ -24,6 +24,7 @@ def contradictions(config: Config) -> Iterator[Contradiction]:
     yield from _employees(config)
     yield from _lines(config)
     yield from _listeners(config)
+    yield from _recordings(config)
 
 
 def _employees(config: Config) -> Iterator[Contradiction]:
@@ -75,6 +76,15 @@ def _listeners(config: Config) -> Iterator[Contradiction]:
         if one.port == other.port != 0 and (one.host == other.host or one.is_everywhere or other.is_everywhere):
             name = ".".join(map(str, first))
             yield Contradiction(second, f"port {other.port} is that of {name} as well", "a port for each")
+
+
+def _recordings(config: Config) -> Iterator[Contradiction]:
+    section = config.recordings
+    if section.link == "completed" and section.link_days:
+        # `is_temp` is a parameter of `record` alone (Planfix API, `record`).
+        yield Contradiction(
+            ("recordings", "link_days"), "a link in the report of the call's end cannot expire", "0, or link: record"
+        )
 
 
 def _twice(values: Iterable[tuple[KeyPath, str]], what: str) -> Iterator[Contradiction]:

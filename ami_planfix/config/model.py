@@ -20,6 +20,7 @@ from ami_planfix.config.values import (
     FieldName,
     FilePath,
     Host,
+    LinkTemplate,
     Listen,
     Network,
     NoExtension,
@@ -189,6 +190,12 @@ class Did(Section):
         "", description="As numbering.default_extension, for this number.", examples=["101"]
     )
     report: bool = Field(True, description="`false`: nothing about calls to this number goes to Planfix.")
+    prefix: Text = Field(
+        "", description="Shown before the caller's name on the phone, if the dialplan asks.", examples=["Sales:"]
+    )
+    to_manager: bool = Field(
+        True, description="`false`: the dialplan is never told to ring the manager for calls to this number."
+    )
     data: dict[FieldName, Text] = Field(
         {}, description="Fields for the data tag of the call in Planfix.", examples=[{"utm_source": "site"}]
     )
@@ -246,11 +253,21 @@ class MakeCall(Section):
 
 
 class Contacts(Section):
-    """Names of callers, asked of Planfix by the dialplan."""
+    """Names of callers and their managers, asked of Planfix by the dialplan: see docs/admin/contacts.md."""
 
-    timeout: Seconds = Field(1.5, description="Seconds that a caller waits for it at most.")
+    timeout: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False)] = Field(
+        1.5, description="Seconds that a caller waits for it at most."
+    )
     cache: Annotated[int, Field(ge=0, le=86400)] = Field(300, description="Seconds for which an answer is kept.")
+    at_once: Annotated[int, Field(ge=1, le=100)] = Field(10, description="Planfix is asked for so many at once.")
     fastagi: Listen = Field(Address("127.0.0.1", 4583), description="Where the dialplan asks (FastAGI).")
+    hints: Word = Field(
+        "from-internal",
+        min_length=1,
+        description="The context with the hints that tell whether a manager's phone is free.",
+    )
+    name_length: Annotated[int, Field(ge=8, le=79)] = Field(40, description="Characters of a name that phones show.")
+    transliterate: bool = Field(False, description="Write names in Latin letters, for phones without Cyrillic ones.")
 
 
 class Recordings(Section):
@@ -261,6 +278,40 @@ class Recordings(Section):
     )
     asterisk_directory: FilePath = Field(
         Path("/var/spool/asterisk/monitor"), description="The same, as Asterisk names it."
+    )
+    archives: tuple[FilePath, ...] = Field(
+        (),
+        description="Folders into which recordings are moved later: links go on working.",
+        examples=[["/srv/archive"]],
+    )
+    format: Literal["mp3", "original"] = Field(
+        "mp3", description="What Planfix gets: `mp3`, made by ffmpeg or sox where there is one, or the `original`."
+    )
+    converter: Literal["auto", "ffmpeg", "sox"] = Field("auto", description="The program that makes mp3; `auto`: any.")
+    cache: FilePath = Field(
+        Path("/var/cache/ami-planfix/recordings"), description="Where converted recordings are kept for a while."
+    )
+    cache_days: Days = Field(30, description="Days for which they are kept; they are made anew when asked for.")
+    cache_megabytes: Annotated[int, Field(ge=10, le=10_000_000)] = Field(2000, description="Not more than this.")
+    link: Literal["record", "completed"] = Field(
+        "record",
+        description="When Planfix gets the link: when the file is whole (`record`), or with the end of the call.",
+    )
+    link_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        0, description="Days for which a link works, so that Planfix must download at once; 0: for ever."
+    )
+    settle: Seconds = Field(2, description="Seconds without a change after which a file counts as whole.")
+    patience: Annotated[int, Field(ge=1, le=336)] = Field(
+        24, description="Hours after which a recording that does not appear is given up."
+    )
+    downloads: Annotated[int, Field(ge=1, le=200)] = Field(20, description="Not more downloads than this at once.")
+    url: LinkTemplate = Field(
+        "",
+        description="If another web server or archive has the files: their address there. Not looked at by us.",
+        examples=["https://records.example.com/{path}"],
+    )
+    url_after: Annotated[float, Field(ge=0, le=86400)] = Field(
+        10, description="With `url`: seconds after the end of the call until Planfix gets the address."
     )
 
 

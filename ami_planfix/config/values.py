@@ -143,9 +143,28 @@ def _template(allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _link_template(value: str) -> str:
+    allowed = "https://HOST/... with {path}, {name} or {callid} in it, and {year}, {month}, {day} as needed"
+    placeholders = ("path", "name", "callid", "year", "month", "day")
+    if not value:
+        return value
+    filled = value
+    for name in placeholders:
+        filled = filled.replace(f"{{{name}}}", "x")
+    identified = any(f"{{{name}}}" in value for name in placeholders[:3])
+    if (
+        not identified
+        or not re.fullmatch(r"https?://[A-Za-z0-9_.:\[\]-]+/[!-z|~]*", filled, re.ASCII)
+        or "\\" in filled
+    ):
+        raise NotAllowedError(allowed)
+    return value
+
+
 Listen = Annotated[Address, PlainValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
+LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 StorageUrl = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_storage_url)]
 Country = Annotated[str, AfterValidator(_country)]

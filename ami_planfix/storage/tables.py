@@ -93,8 +93,8 @@ Index(
     "journal_channels_live_idx",
     journal_channels.c.pbx,
     journal_channels.c.journal_id,
-    sqlite_where=journal_channels.c.live,
-    postgresql_where=journal_channels.c.live,
+    sqlite_where=text("live"),
+    postgresql_where=text("live"),
 )
 
 settings = Table(
@@ -103,3 +103,18 @@ settings = Table(
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("pbx", String(64), primary_key=True),
+    Column("callid", String(200), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("files", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("expires", Float),
+    Column("settled", Float),
+    sqlite_with_rowid=False,
+)
+Index("recordings_state_idx", recordings.c.pbx, recordings.c.state, recordings.c.at)

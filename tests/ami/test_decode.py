@@ -126,7 +126,7 @@ class TestPeeking:
         raw = message("VarSet", *channel_lines(), line)
         assert decode(raw, ARRIVAL) == events.VarSet(1795440937.435512, CLIENT, "FROM_DID", "")
 
-    def test_only_dial_and_queue_are_decoded(self) -> None:
+    def test_only_applications_that_are_used_are_decoded(self) -> None:
         dial = message("Newexten", *channel_lines(), "Extension: 1", "Application: Dial", "AppData: PJSIP/101,30")
         assert decode(dial, ARRIVAL) == events.Newexten(1795440937.435512, CLIENT, "Dial", "PJSIP/101,30")
         assert decode(dial.replace(b"Application: Dial", b"Application: NoOp"), ARRIVAL) is None

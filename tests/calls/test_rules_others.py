@@ -108,6 +108,25 @@ class TestRule21Recorded:
         history.hangs_up(leg, client)
         assert reports_of(history)[-1].recordings == ("/rec/b.wav",)
 
+    @pytest.mark.parametrize(
+        ("data", "file"),
+        [
+            ("wav,/rec/a,m", "/rec/a.wav"),
+            ("gsm:http://example.com,/rec/a", "/rec/a.gsm"),
+            (",a", "a.wav"),
+            ("wav", ""),
+            ("", ""),
+        ],
+    )
+    def test_the_monitor_of_old_systems_is_named_by_its_application(
+        self, history: History, data: str, file: str
+    ) -> None:
+        client = history.rings_in()
+        history.runs(client, "Monitor", data)
+        history.say(events.MonitorStart(history.at, client.now))
+        history.hangs_up(history.converses(client), client)
+        assert reports_of(history)[-1].recordings == (file,)
+
     def test_a_missed_call_is_not_recorded_though_a_file_was_made(self, history: History) -> None:
         client = history.rings_in()
         history.records(client)

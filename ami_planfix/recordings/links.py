@@ -1,0 +1,80 @@
+"""The link to a call's recording: what makes it hard to guess, and addresses at other places."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from datetime import datetime
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ami_planfix.storage.database import Database
+from ami_planfix.storage.settings import write_settings
+from ami_planfix.storage.tables import settings
+
+PATH = "/recordings"
+KEY = "recordings.key"
+"""Its name in storage."""
+SIGNATURE = 32
+"""Characters of a signature: 128 bits in hexadecimal."""
+
+
+class Links:
+    """Signs and checks links; `load` first."""
+
+    def __init__(self, database: Database, public_url: str) -> None:
+        self._database = database
+        self._base = public_url + PATH
+        self._key = b""
+
+    async def load(self) -> None:
+        """Read the key from storage, making one at the first start."""
+        async with self._database.write() as connection:
+            fresh = {"name": KEY, "value": secrets.token_hex(32)}
+            await connection.execute(self._database.insert(settings).values(fresh).on_conflict_do_nothing())
+            self._key = await _stored_key(connection)
+        await self._database.sync()
+
+    async def refresh(self) -> None:
+        """Read the key again: another daemon on the same database may have renewed it."""
+        async with self._database.read() as connection:
+            self._key = await _stored_key(connection)
+
+    async def renew(self) -> None:
+        """Make a new key: no link that was given before is good any more."""
+        await write_settings(self._database, {KEY: secrets.token_hex(32)})
+        await self.refresh()
+
+    def signature(self, callid: str, file: str) -> str:
+        """Sign a call's id together with the name of its first recording."""
+        return hmac.new(self._key, json.dumps([callid, file]).encode(), hashlib.sha256).hexdigest()[:SIGNATURE]
+
+    def is_signed(self, signature: str, callid: str, file: str) -> bool:
+        """Compare a signature in a time that does not depend on how much of it is right."""
+        return hmac.compare_digest(signature.encode(), self.signature(callid, file).encode())
+
+    def link(self, callid: str, file: str, extension: str) -> str:
+        """Write the link; `extension` (`.mp3`) is for people and players, it is not signed."""
+        return f"{self._base}/{self.signature(callid, file)}/{quote(callid, safe='')}{extension}"
+
+
+async def _stored_key(connection: AsyncConnection) -> bytes:
+    found = (await connection.execute(select(settings.c.value).where(settings.c.name == KEY))).scalar()
+    return bytes.fromhex(str(found))
+
+
+def elsewhere(template: str, callid: str, relative: PurePosixPath, at: float) -> str:
+    """Fill in `recordings.url`; `at` is the end of the call, seconds since the epoch."""
+    day = datetime.fromtimestamp(at).astimezone()
+    values = {
+        "path": quote(str(relative)),
+        "name": quote(relative.name, safe=""),
+        "callid": quote(callid, safe=""),
+        "year": day.strftime("%Y"),
+        "month": day.strftime("%m"),
+        "day": day.strftime("%d"),
+    }
+    return template.format_map(values)
