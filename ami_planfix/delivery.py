@@ -12,6 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -89,7 +90,7 @@ class Delivery:
         self._chance = chance
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
-        self._stopping = self._cut = False
+        self._running = self._stopping = self._cut = False
         self._sending: set[asyncio.Task[None]] = set()
         self._pinging: asyncio.Task[None] | None = None
         self._ping_at: float | None = None
@@ -115,6 +116,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until `stop`."""
+        self._running = True
         try:
             await self._take_back()
             while True:
@@ -130,10 +132,12 @@ class Delivery:
         """Send what is due now, then end; after `limit` seconds without what is still on its way."""
         self._stopping = True
         self._woken.set()
-        try:
+        if not self._running:
+            return
+        with suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self._ended.wait()
-        except TimeoutError:
+        if not self._ended.is_set():
             log.warning("delivery cut short", requests=len(self._sending))
             self._cut = True
             self._woken.set()
@@ -204,11 +208,9 @@ class Delivery:
         return None if next_at is None else max(next_at - now, LEAST_PAUSE)
 
     async def _sleep(self, pause: float | None) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._woken.wait()
-        except TimeoutError:
-            pass
 
     async def _take_back(self) -> None:
         while not self._cut:

@@ -52,7 +52,7 @@ class Outbox:
     """The rows of one PBX (`ami.name`); `owner` is this daemon among those that share the database."""
 
     def __init__(self, database: Database, pbx: str = "", owner: str = "daemon") -> None:
-        self._pbx = pbx
+        self.pbx = pbx
         self._owner = owner
         self._insert = _insertion(database)
 
@@ -147,7 +147,7 @@ class Outbox:
         return (await connection.execute(delete(rows).where(rows.c.id.in_(old)))).rowcount
 
     def _waits(self) -> ColumnElement[bool]:
-        return and_(rows.c.state == _WAITING, rows.c.pbx == self._pbx)
+        return and_(rows.c.state == _WAITING, rows.c.pbx == self.pbx)
 
     def _is_next(self) -> ColumnElement[bool]:
         earlier = rows.alias("earlier")
@@ -178,7 +178,7 @@ class Outbox:
         if not ended:
             return {}
         query = select(rows).where(
-            rows.c.pbx == self._pbx,
+            rows.c.pbx == self.pbx,
             rows.c.callid.in_(ended),
             rows.c.state == State.STALE,
             rows.c.stage.in_(OPENERS),
@@ -187,7 +187,7 @@ class Outbox:
         return {part: due for part, due in left_out.items() if isinstance(due, Due)}
 
     def _row(self, entry: Entry, now: float) -> dict[str, object]:
-        values: dict[str, object] = {"pbx": self._pbx, "callid": entry.callid, "at": entry.at}
+        values: dict[str, object] = {"pbx": self.pbx, "callid": entry.callid, "at": entry.at}
         if isinstance(entry, Report):
             values |= {"kind": Kind.EVENT, "stage": entry.stage, "client": entry.client}
             values |= {"extension": entry.extension, "part": entry.part}

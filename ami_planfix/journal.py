@@ -1,0 +1,266 @@
+"""The journal: the used messages of live calls, for the next start, and of ended ones, for `explain`.
+
+A row is an AMI message or a snapshot; `journal_channels` names the channels that it is about. A row is live as
+long as one of its channels is: what is live is replayed at start. The rest is the timelines of ended calls:
+the rows of a call are those of its channels, of the channels that those name, and so on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from enum import StrEnum
+from typing import NamedTuple, get_args
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Select, delete, insert, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ami_planfix.ami.decode import decode
+from ami_planfix.calls.events import (
+    BridgeDestroy,
+    BridgeEnter,
+    BridgeId,
+    BridgeMerge,
+    Channel,
+    Event,
+    Rename,
+    Snapshot,
+    Uniqueid,
+)
+from ami_planfix.storage.tables import journal as rows
+from ami_planfix.storage.tables import journal_channels as names
+
+MOST_CHANNELS = 2000
+"""Of one timeline; more would be no call but a mistake of ours in what belongs together."""
+
+_SNAPSHOT = TypeAdapter(Snapshot)
+_LIVE: ColumnElement[bool] = literal_column("live")  # spelt out for the partial index
+_LEAST_DIGITS = 5
+
+
+class Kind(StrEnum):
+    """What a row is."""
+
+    EVENT = "event"
+    RESYNC = "resync"
+
+
+class Row(NamedTuple):
+    """One message, ready to be written."""
+
+    at: float
+    kind: Kind
+    raw: bytes
+    channels: frozenset[Uniqueid]
+    """Whom it is about."""
+    linkedids: frozenset[str]
+    """By which else it can be found."""
+
+
+class Found(NamedTuple):
+    """A call of which nothing may have been reported, found by a number in its messages."""
+
+    callid: str
+    at: float
+
+
+class _Group:
+    """Channels that messages name together, and those of them of which the tracker keeps nothing."""
+
+    __slots__ = ("channels", "gone")
+
+    def __init__(self) -> None:
+        self.channels: set[Uniqueid] = set()
+        self.gone: set[Uniqueid] = set()
+
+
+class Scribe:
+    """Turns what is heard into rows, and knows when rows are not needed any more.
+
+    A replay that lacks a part of a group could make something else of the rest, so that a group's rows are live
+    until nothing is kept of any of its channels. Some events name only a bridge: who is in it is remembered.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[Uniqueid, _Group] = {}
+        self._inside: dict[BridgeId, set[Uniqueid]] = {}
+
+    def event_row(self, event: Event, raw: bytes) -> Row | None:
+        """Make an event's row; None if it is about nobody."""
+        values = [getattr(event, name) for name in _FIELDS[type(event)]]
+        channels = [value for value in values if isinstance(value, Channel)]
+        about = {channel.uniqueid for channel in channels} | self._named_otherwise(event)
+        if not about:
+            return None
+        self._join(about)
+        linkedids = frozenset(channel.linkedid for channel in channels if channel.linkedid)
+        return Row(event.at, Kind.EVENT, raw, frozenset(about), linkedids - about)
+
+    def resync_row(self, snapshot: Snapshot) -> Row:
+        """Make a snapshot's row; to be named in it brings nobody together."""
+        about = frozenset(one.channel.uniqueid for one in snapshot.channels)
+        linkedids = frozenset(one.channel.linkedid for one in snapshot.channels if one.channel.linkedid)
+        for one in snapshot.channels:
+            self._join({one.channel.uniqueid})
+            if one.bridge is not None:
+                self._inside.setdefault(one.bridge, set()).add(one.channel.uniqueid)
+        return Row(snapshot.at, Kind.RESYNC, _SNAPSHOT.dump_json(snapshot), about, linkedids - about)
+
+    def forget(self, gone: Iterable[Uniqueid]) -> list[Uniqueid]:
+        """Take note that the tracker keeps nothing of these; tell whose rows are not live any more."""
+        over: list[Uniqueid] = []
+        for uniqueid in gone:
+            group = self._groups.get(uniqueid)
+            if group is None:
+                over.append(uniqueid)
+                continue
+            group.gone.add(uniqueid)
+            if group.channels <= group.gone:
+                over += group.channels
+                for one in group.channels:
+                    del self._groups[one]
+        left = {bridge: inside - frozenset(over) for bridge, inside in self._inside.items()} if over else {}
+        self._inside = {bridge: inside for bridge, inside in left.items() if inside} if over else self._inside
+        return over
+
+    def _named_otherwise(self, event: Event) -> set[Uniqueid]:
+        """Tell channels that an event is about though it does not describe them."""
+        match event:
+            case Rename():
+                return {event.uniqueid}
+            case BridgeEnter():
+                self._inside.setdefault(event.bridge, set()).add(event.channel.uniqueid)
+                return {event.swap} if event.swap is not None else set()
+            case BridgeMerge():
+                moved = self._inside.get(event.source, set())
+                self._inside.setdefault(event.to, set()).update(moved)
+                return self._inside[event.to] | moved
+            case BridgeDestroy():
+                return self._inside.pop(event.bridge, set())
+            case _:
+                return set()
+
+    def _join(self, about: set[Uniqueid]) -> None:
+        groups = {id(group): group for one in about if (group := self._groups.get(one)) is not None}
+        largest = max(groups.values(), key=lambda group: len(group.channels), default=None) or _Group()
+        for group in groups.values():
+            if group is not largest:
+                largest.channels |= group.channels
+                largest.gone |= group.gone
+                self._groups.update(dict.fromkeys(group.channels, largest))
+        largest.channels |= about
+        self._groups.update(dict.fromkeys(about, largest))
+
+
+_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in get_args(Event)}
+
+
+class Journal:
+    """The rows of one PBX (`ami.name`)."""
+
+    def __init__(self, pbx: str = "") -> None:
+        self._pbx = pbx
+        self._prefix = f"{pbx}-" if pbx else ""
+
+    async def write(self, connection: AsyncConnection, new: Sequence[Row], gone: Sequence[Uniqueid]) -> None:
+        """Add rows, then take note that nothing is kept any more of the channels `gone`."""
+        if new:
+            values = [{"pbx": self._pbx, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
+            insertion = insert(rows).returning(rows.c.id, sort_by_parameter_order=True)
+            ids = (await connection.execute(insertion, values)).scalars().all()
+            about = [line for key, row in zip(ids, new, strict=True) for line in self._names(key, row)]
+            if about:
+                await connection.execute(insert(names), about)
+        if gone:
+            over = (names.c.pbx == self._pbx, names.c.uniqueid.in_(gone), _LIVE)
+            await connection.execute(update(names).where(*over).values(live=False))
+
+    async def live(self, connection: AsyncConnection) -> list[Event | Snapshot]:
+        """Tell what was heard of the channels that are live, in order; snapshots name these alone."""
+        mine = (names.c.pbx == self._pbx, _LIVE)
+        wanted = select(names.c.journal_id).where(*mine)
+        channels = select(names.c.uniqueid).where(*mine).distinct()
+        living = set((await connection.execute(channels)).scalars())
+        return await self._heard(connection, wanted, living)
+
+    async def timeline(self, connection: AsyncConnection, callid: str) -> list[Event | Snapshot]:
+        """Tell all that is kept of a call and of what it became mixed with, in order."""
+        channels = await self._belonging(connection, callid.removeprefix(self._prefix))
+        mine = (names.c.pbx == self._pbx, names.c.uniqueid.in_(channels))
+        return await self._heard(connection, select(names.c.journal_id).where(*mine), channels)
+
+    async def find(self, connection: AsyncConnection, number: str, since: float) -> list[Found]:
+        """Find calls by a number in their messages, however it is written there; oldest first."""
+        digits = "".join(filter(str.isdigit, number))[-10:].encode()
+        if len(digits) < _LEAST_DIGITS:
+            return []
+        query = select(rows.c.id, rows.c.raw).where(
+            rows.c.pbx == self._pbx, rows.c.at >= since, rows.c.kind == Kind.EVENT
+        )
+        hits = [row.id async for row in await connection.stream(query) if digits in row.raw]
+        seen: set[str] = set()
+        found: list[Found] = []
+        for hit in hits:
+            about = select(names.c.uniqueid).where(names.c.journal_id == hit)
+            uniqueids = set((await connection.execute(about)).scalars())
+            if uniqueids & seen:
+                continue
+            whole = await self._belonging(connection, *uniqueids)
+            seen |= whole
+            found.append(await self._first(connection, whole))
+        return found
+
+    async def remove_old(self, connection: AsyncConnection, before: float, limit: int) -> int:
+        """Remove up to `limit` rows of before `before`; tell how many."""
+        old = select(rows.c.id).where(rows.c.at < before).order_by(rows.c.at).limit(limit)
+        return (await connection.execute(delete(rows).where(rows.c.id.in_(old)))).rowcount
+
+    def _names(self, key: int, row: Row) -> list[dict[str, object]]:
+        common = {"pbx": self._pbx, "journal_id": key}
+        return [
+            *({**common, "uniqueid": one, "live": True} for one in row.channels),
+            *({**common, "uniqueid": one, "live": False} for one in row.linkedids),
+        ]
+
+    async def _heard(
+        self, connection: AsyncConnection, wanted: Select[tuple[int]], channels: set[str]
+    ) -> list[Event | Snapshot]:
+        query = select(rows.c.at, rows.c.kind, rows.c.raw).where(rows.c.id.in_(wanted)).order_by(rows.c.id)
+        found = [_read(row.at, row.kind, row.raw, channels) for row in await connection.execute(query)]
+        return [heard for heard in found if heard is not None]
+
+    async def _belonging(self, connection: AsyncConnection, *uniqueids: str) -> set[str]:
+        """Tell all channels that messages name together with these, and together with those, and so on."""
+        known: set[str] = set()
+        frontier = set(uniqueids)
+        while frontier and len(known) < MOST_CHANNELS:
+            known |= frontier
+            about = (
+                select(names.c.journal_id)
+                .join(rows, rows.c.id == names.c.journal_id)
+                .where(names.c.pbx == self._pbx, names.c.uniqueid.in_(frontier), rows.c.kind == Kind.EVENT)
+            )
+            together = select(names.c.uniqueid).where(names.c.journal_id.in_(about)).distinct()
+            frontier = set((await connection.execute(together)).scalars()) - known
+        return known
+
+    async def _first(self, connection: AsyncConnection, uniqueids: set[str]) -> Found:
+        query = (
+            select(rows.c.at, names.c.uniqueid)
+            .join(names, names.c.journal_id == rows.c.id)
+            .where(names.c.pbx == self._pbx, names.c.uniqueid.in_(uniqueids), rows.c.kind == Kind.EVENT)
+            .order_by(rows.c.id)
+            .limit(1)
+        )
+        first = (await connection.execute(query)).one()
+        return Found(f"{self._prefix}{first.uniqueid}", first.at)
+
+
+def _read(at: float, kind: str, raw: bytes, channels: set[str]) -> Event | Snapshot | None:
+    """Read a row; None if this version makes nothing of it any more."""
+    if kind == Kind.EVENT:
+        return decode(raw, at)
+    try:
+        snapshot = _SNAPSHOT.validate_json(raw)
+    except ValueError:
+        return None
+    return snapshot._replace(channels=tuple(one for one in snapshot.channels if one.channel.uniqueid in channels))

@@ -1,0 +1,279 @@
+"""The pipeline: event -> tracker -> journal and outbox in one transaction; nothing lost, nothing twice.
+
+The tracker runs at once, as events are heard. What it concluded is gathered, and written as a whole: while one
+batch is being written the next one gathers, so that a quiet PBX gets each event written at once and a busy one
+gets few large transactions, without any delay chosen by us.
+
+The database fails: nothing is lost that memory holds, and it is tried again until it works. Memory is bounded:
+over `MOST_ROWS` waiting messages these are given up (a restart in that state follows calls from what Asterisk
+says exists; reports suffer nothing); over `MOST_WAITING` reports, or when writing is merely too slow, Asterisk is
+read no further until there is room.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from ami_planfix.ami.listening import Heard
+from ami_planfix.calls.events import Event, Snapshot, Uniqueid
+from ami_planfix.calls.reports import Report, Silence
+from ami_planfix.calls.tracker import Conclusion, Tracker
+from ami_planfix.errors import StorageError
+from ami_planfix.journal import Journal, Row, Scribe
+from ami_planfix.outbox import Outbox
+from ami_planfix.status import Board, State
+from ami_planfix.storage.database import Database
+
+log = structlog.get_logger("ami_planfix.pipeline")
+
+MOST_WAITING = 20_000
+"""Reports and messages that wait to be written, about 20 MB; over it Asterisk is read no further."""
+ENOUGH_ROOM = 2_000
+"""As few of them as must be left before it is read again."""
+MOST_ROWS = 50_000
+"""Messages that wait while the database fails, about 50 MB."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds until a failing database is tried again."""
+PART = "storage"
+_FAULT = "report this as a fault of ami-planfix"
+
+
+class Source(Protocol):
+    """What can be read no further for a while: the connection to Asterisk."""
+
+    def pause(self) -> None:
+        """Read no more until `resume`."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is written in one transaction."""
+
+    rows: list[Row] = field(default_factory=list)
+    gone: list[Uniqueid] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.gone) + len(self.reports)
+
+    def extend(self, later: "_Batch") -> None:
+        self.rows += later.rows
+        self.gone += later.gone
+        self.reports += later.reports
+
+
+class Pipeline:
+    """What the connection to Asterisk tells (`ami.listening.Listener`); `written` is called after reports were."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        tracker: Tracker,
+        written: Callable[[], None],
+        board: Board | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.silences: Counter[Silence] = Counter()
+        """Calls that ended without a report, by reason."""
+        self._database = database
+        self._journal = Journal(outbox.pbx)
+        self._outbox = outbox
+        self._tracker = tracker
+        self._written = written
+        self._board = board or Board(clock)
+        self._clock = clock
+        self._scribe = Scribe()
+        self._source: Source | None = None
+        self._paused = False
+        self._waiting = _Batch()
+        self._in_hand = _Batch()
+        self._failing = False
+        self._woken = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._running = self._stopping = self._cut = False
+        self._ended = asyncio.Event()
+
+    def attach(self, source: Source) -> None:
+        """Say what is to be paused when too much waits."""
+        self._source = source
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether it still writes what it hears."""
+        return not self._ended.is_set()
+
+    @property
+    def backlog(self) -> int:
+        """Tell how many reports and messages wait to be written."""
+        return len(self._waiting) + len(self._in_hand)
+
+    # What the connection tells
+
+    def heard(self, batch: Iterable[Heard]) -> None:
+        """Take events, in order."""
+        for event, raw in batch:
+            conclusion = self._handle(event)
+            self._take(conclusion, self._scribe.event_row(event, raw) if conclusion.used else None)
+        self._wake()
+
+    def resync(self, snapshot: Snapshot) -> None:
+        """Take what exists, in order with the events."""
+        conclusion = self._reconcile(snapshot)
+        self._take(conclusion, self._scribe.resync_row(snapshot) if conclusion.used else None)
+        self._wake()
+
+    def connected(self) -> None:
+        """Take note that Asterisk knows us: the snapshot that follows says the rest."""
+
+    def lost(self, at: float) -> None:
+        """Take note that nothing is heard: calls stay as they are until the next snapshot."""
+
+    # Start, run, stop
+
+    async def restore(self) -> None:
+        """Follow again the calls that went on when the last run ended; raise StorageError.
+
+        Their reports come out once more and are recognized by their identity: what the outbox has, it keeps.
+        """
+        async with self._database.read() as connection:
+            heard = await self._journal.live(connection)
+        for one in heard:
+            if isinstance(one, Snapshot):
+                self._scribe.resync_row(one)
+                self._take(self._reconcile(one))
+            else:
+                self._scribe.event_row(one, b"")
+                self._take(self._handle(one))
+        self.silences.clear()
+        log.info("calls followed again", events=len(heard), calls=len(self._tracker.live()))
+        self._gather()
+        await self._write()
+
+    async def run(self) -> None:
+        """Write what is heard until `stop`."""
+        self._running = True
+        pause = FIRST_PAUSE
+        try:
+            while not (self._stopping and (self._cut or not self.backlog)):
+                await self._woken.wait()
+                self._woken.clear()
+                while self.backlog and not self._cut:
+                    self._gather()
+                    try:
+                        await self._write()
+                    except StorageError as fault:
+                        self._say_failing(fault, pause)
+                        await self._rest(pause)
+                        pause = min(2 * pause, LONGEST_PAUSE)
+                    else:
+                        pause = FIRST_PAUSE
+        finally:
+            self._ended.set()
+
+    async def stop(self, limit: float = 5.0) -> None:
+        """Write what was heard, then end; give up after `limit` seconds if the database still fails."""
+        self._stopping = True
+        self._woken.set()
+        self._hurried.set()
+        if not self._running:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._ended.wait()
+        if not self._ended.is_set():
+            log.error("heard and not written", reports=self._unwritten_reports, remedy="see the error before")
+            self._cut = True
+            self._woken.set()
+            self._hurried.set()
+            await self._ended.wait()
+
+    # From events to rows
+
+    def _handle(self, event: Event) -> Conclusion:
+        try:
+            return self._tracker.handle(event)
+        except Exception:
+            log.exception("event not understood", kind=type(event).__name__, remedy=_FAULT)
+            return Conclusion(used=True)
+
+    def _reconcile(self, snapshot: Snapshot) -> Conclusion:
+        try:
+            return self._tracker.resync(snapshot)
+        except Exception:
+            log.exception("snapshot not understood", remedy=_FAULT)
+            return Conclusion(used=True)
+
+    def _take(self, conclusion: Conclusion, row: Row | None = None) -> None:
+        if row is not None:
+            self._waiting.rows.append(row)
+        if conclusion.gone:
+            self._waiting.gone += self._scribe.forget(conclusion.gone)
+        self._waiting.reports += conclusion.reports
+        self.silences.update(conclusion.silences)
+
+    def _wake(self) -> None:
+        if self._failing and len(self._waiting.rows) + len(self._in_hand.rows) > MOST_ROWS:
+            self._waiting.rows.clear()
+            self._in_hand.rows.clear()
+            log.error("journal given up", consequence="a restart now would follow calls from what Asterisk says")
+        self._hold_back()
+        self._woken.set()
+
+    def _hold_back(self) -> None:
+        """Pause or resume the source, by how much waits."""
+        size = self._unwritten_reports if self._failing else self.backlog
+        if not self._paused and size > MOST_WAITING:
+            self._paused = True
+            log.warning("too much waits to be written", waiting=size, consequence="Asterisk is read no further")
+            if self._source is not None:
+                self._source.pause()
+        elif self._paused and size <= ENOUGH_ROOM:
+            self._paused = False
+            log.info("read again")
+            if self._source is not None:
+                self._source.resume()
+
+    # From rows to the disk
+
+    @property
+    def _unwritten_reports(self) -> int:
+        return len(self._waiting.reports) + len(self._in_hand.reports)
+
+    def _gather(self) -> None:
+        self._in_hand.extend(self._waiting)
+        self._waiting = _Batch()
+
+    async def _write(self) -> None:
+        batch = self._in_hand
+        async with self._database.write() as connection:
+            await self._journal.write(connection, batch.rows, batch.gone)
+            await self._outbox.put(connection, batch.reports, self._clock())
+        self._in_hand = _Batch()
+        if self._failing:
+            self._failing = False
+            log.info("database written again")
+        self._board.say(PART, State.WELL, "written")
+        self._hold_back()
+        if batch.reports:
+            self._written()
+
+    def _say_failing(self, fault: StorageError, pause: float) -> None:
+        self._failing = True
+        self._board.say(PART, State.FAILED, str(fault))
+        log.error("database not written", error=str(fault), waiting=self.backlog, again_in=pause)
+
+    async def _rest(self, pause: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._hurried.wait()
+        self._hurried.clear()

@@ -1,0 +1,344 @@
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import func, select, text
+
+from ami_planfix import pipeline as pipeline_module
+from ami_planfix.ami import capture
+from ami_planfix.ami.decode import decode
+from ami_planfix.ami.listening import Heard
+from ami_planfix.calls.events import Event, Snapshot
+from ami_planfix.calls.reports import Report
+from ami_planfix.calls.tracker import Conclusion
+from ami_planfix.deliveries import Deliveries
+from ami_planfix.explain import timeline
+from ami_planfix.journal import Journal
+from ami_planfix.outbox import Outbox
+from ami_planfix.pipeline import Pipeline
+from ami_planfix.status import Board
+from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.tables import journal_channels
+from tests.calls.mirror import Mirror
+from tests.calls.playing import lines, tracker_of
+from tests.calls.story import CAPTURES
+
+
+def heard(name: str) -> list[Heard]:
+    """Read a capture as the connection tells it."""
+    found = [Heard(event, raw) for raw in capture.read(CAPTURES / f"{name}.ami") if (event := decode(raw, 0.0))]
+    assert found
+    return found
+
+
+def expected(batch: Iterable[Heard]) -> list[str]:
+    """Tell what comes of events without a pipeline."""
+    tracker = tracker_of()
+    return lines([report for one in batch for report in tracker.handle(one.event).reports])
+
+
+class Bench:
+    """A pipeline on a real database; each `open` is a start of the daemon."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.board = Board()
+        self.times_written = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Bench"]:
+        async with await open_database(f"sqlite:///{self.path}/state.db") as self.database:
+            self.outbox = Outbox(self.database)
+            self.tracker = tracker_of()
+            self.pipeline = Pipeline(self.database, self.outbox, self.tracker, self.note, self.board)
+            await self.pipeline.restore()
+            task = asyncio.create_task(self.pipeline.run())
+            try:
+                yield self
+            finally:
+                task.cancel()  # as hard as `kill -9` for what is not written yet
+                await asyncio.gather(task, return_exceptions=True)
+
+    def note(self) -> None:
+        self.times_written += 1
+
+    async def hear(self, batch: Sequence[Heard]) -> None:
+        """Let the pipeline hear a batch and write it."""
+        self.pipeline.heard(batch)
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until all is written."""
+        async with asyncio.timeout(10):
+            while self.pipeline.backlog:  # noqa: ASYNC110 - it tells nobody, and need not
+                await asyncio.sleep(0.001)
+
+    async def reports(self) -> list[str]:
+        """Tell what is in the outbox, oldest first."""
+        return lines([line.report for line in (await Deliveries(self.database).listing())[::-1] if line.report])
+
+    async def live(self) -> list[Event | Snapshot]:
+        async with self.database.read() as connection:
+            return await Journal().live(connection)
+
+    async def timeline(self, callid: str) -> list[Event | Snapshot]:
+        async with self.database.read() as connection:
+            return await Journal().timeline(connection, callid)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with Bench(tmp_path).open() as bench:
+        yield bench
+
+
+CALLS = [
+    "ring_group/ring_all_second_answers",
+    "attended_transfer/attended_ami",
+    "attended_transfer/attended_refer",
+    "queue/queue_local_optimized",
+    "pickup/pickup_group",
+    "parking/parked_and_returned",
+    "outgoing/out_answered",
+    "incoming/two_calls_crossing",
+]
+
+
+class TestWriting:
+    @pytest.mark.parametrize("name", CALLS)
+    async def test_what_the_tracker_concludes_is_in_the_outbox_and_nothing_stays_live(
+        self, bench: Bench, name: str
+    ) -> None:
+        batch = heard(name)
+        await bench.hear(batch)
+        assert await bench.reports() == expected(batch)
+        assert await bench.live() == []
+
+    async def test_a_batch_is_one_transaction_and_what_comes_meanwhile_the_next(self, bench: Bench) -> None:
+        batch = heard(CALLS[0])
+        for one in batch:
+            bench.pipeline.heard([one])
+        await bench.quiet()
+        assert bench.times_written == 1
+
+    async def test_nothing_is_written_for_what_says_nothing(self, bench: Bench) -> None:
+        await bench.hear(heard("internal/internal_answered"))
+        assert bench.times_written == 0
+        assert await bench.reports() == []
+
+    async def test_an_event_that_the_tracker_fails_on_costs_no_other_event(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = heard(CALLS[0])
+        real, poison = bench.tracker.handle, batch[5].event
+
+        def handle(event: Event) -> Conclusion:
+            if event is poison:
+                raise ZeroDivisionError
+            return real(event)
+
+        monkeypatch.setattr(bench.tracker, "handle", handle)
+        with structlog.testing.capture_logs() as logs:
+            await bench.hear(batch)
+        assert [line["event"] for line in logs] == ["event not understood"]
+        assert "COMPLETED 102 Success 1 s" in await bench.reports()
+
+
+class TestRestart:
+    """A new start follows calls as if there had been none."""
+
+    @pytest.mark.parametrize("name", CALLS)
+    async def test_killed_at_every_event(self, tmp_path: Path, name: str) -> None:
+        batch = heard(name)
+        bench = Bench(tmp_path)
+        for one in batch:
+            async with bench.open():
+                await bench.hear([one])
+        async with bench.open():
+            assert await bench.reports() == expected(batch)
+            assert await bench.live() == []
+
+    async def test_what_was_heard_and_not_written_when_it_was_killed_comes_with_the_snapshot(
+        self, tmp_path: Path
+    ) -> None:
+        batch = heard(CALLS[0])
+        talking = next(index for index, one in enumerate(batch) if type(one.event).__name__ == "BridgeEnter") + 3
+        bench = Bench(tmp_path)
+        async with bench.open():
+            await bench.hear(batch[:talking])
+        async with bench.open():
+            bench.pipeline.resync(Snapshot(batch[-1].event.at, ()))
+            await bench.quiet()
+            reports = await bench.reports()
+            assert [one.split()[0] for one in reports].count("COMPLETED") == 3
+            assert sum("Success" in one for one in reports) == 1
+            assert await bench.live() == []
+
+    @pytest.mark.parametrize("name", CALLS)
+    async def test_a_snapshot_between_two_events_is_replayed_in_its_place(self, tmp_path: Path, name: str) -> None:
+        batch = heard(name)
+        half = len(batch) // 2
+        bench = Bench(tmp_path)
+        tracker = tracker_of()
+        snapshot = Mirror([one.event for one in batch[:half]]).snapshot()
+        wanted: list[Report] = []
+        for one in batch[:half]:
+            wanted += tracker.handle(one.event).reports
+        wanted += tracker.resync(snapshot).reports
+        for one in batch[half:]:
+            wanted += tracker.handle(one.event).reports
+        async with bench.open():
+            await bench.hear(batch[:half])
+            bench.pipeline.resync(snapshot)
+            await bench.quiet()
+        async with bench.open():
+            await bench.hear(batch[half:])
+            assert await bench.reports() == lines(wanted)
+            assert await bench.live() == []
+
+
+class TestExplain:
+    @pytest.mark.parametrize("name", CALLS)
+    async def test_a_calls_timeline_tells_again_what_was_reported_of_it(self, bench: Bench, name: str) -> None:
+        batch = heard(name)
+        other = [Heard(event, raw) for event, raw in heard("forward/forward_to_mobile")]
+        await bench.hear(batch)
+        await bench.hear(other)
+        tracker = tracker_of()
+        reports = [report for one in batch for report in tracker.handle(one.event).reports]
+        for callid in {report.callid for report in reports}:
+            told = [
+                report
+                for moment in timeline(await bench.timeline(callid), tracker_of())
+                for report in moment.reports
+                if report.callid == callid
+            ]
+            assert told == [report for report in reports if report.callid == callid]
+
+    async def test_an_unknown_call_has_none(self, bench: Bench) -> None:
+        await bench.hear(heard(CALLS[0]))
+        assert await bench.timeline("7.7") == []
+
+    async def test_a_call_is_found_by_a_number_however_it_was_written(self, bench: Bench) -> None:
+        batch = heard("incoming/national_caller_number")
+        await bench.hear(batch)
+        first = batch[0].event
+        async with bench.database.read() as connection:
+            (found,) = await Journal().find(connection, "+7 910 123-45-67", since=first.at)
+            assert found.at == first.at
+            assert await Journal().find(connection, "+7 910 123-45-67", since=first.at + 100) == []
+            assert await Journal().find(connection, "0007654321", since=0) == []
+            assert await Journal().find(connection, "123", since=0) == []
+        assert (await bench.reports()) == expected(batch)
+        assert await bench.timeline(found.callid)
+
+
+class TestFailingDatabase:
+    async def full(self, bench: Bench, pages: int) -> None:
+        async with bench.database.write() as connection:
+            await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+    async def test_nothing_is_lost_while_the_disk_is_full(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pipeline_module, "FIRST_PAUSE", 0.01)
+        batch = heard(CALLS[0])
+        await self.full(bench, 1)
+        for one in batch:
+            bench.pipeline.heard([one])
+        await self.said(bench, "failed")
+        assert bench.pipeline.backlog > 10
+        await self.full(bench, 1_000_000)
+        await bench.quiet()
+        assert await bench.reports() == expected(batch)
+        await self.said(bench, "well")
+
+    async def said(self, bench: Bench, state: str) -> None:
+        async with asyncio.timeout(10):
+            while [part.state for part in bench.board.parts()] != [state]:  # noqa: ASYNC110 - see `quiet`
+                await asyncio.sleep(0.001)
+
+    async def test_memory_is_bounded_messages_first_and_then_asterisk_waits(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline_module, "FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(pipeline_module, "MOST_ROWS", 10)
+        monkeypatch.setattr(pipeline_module, "MOST_WAITING", 20)
+        monkeypatch.setattr(pipeline_module, "ENOUGH_ROOM", 3)
+        source = Source()
+        bench.pipeline.attach(source)
+        await self.full(bench, 1)
+        batch = [one for name in CALLS for one in heard(name)]
+        bench.pipeline.heard(batch[:15])
+        await self.said(bench, "failed")
+        bench.pipeline.heard(batch[15:])
+        assert source.said == ["pause"]
+        await self.full(bench, 1_000_000)
+        await bench.quiet()
+        assert source.said == ["pause", "resume"]
+        assert sorted(await bench.reports()) == sorted(expected(batch))
+
+    async def test_stopping_waits_for_the_disk_and_not_for_ever(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = heard(CALLS[0])
+        await self.full(bench, 1)
+        bench.pipeline.heard(batch)
+        with structlog.testing.capture_logs() as logs:
+            await bench.pipeline.stop(0.05)
+        assert not bench.pipeline.alive
+        (line,) = [line for line in logs if line["event"] == "heard and not written"]
+        assert line["reports"] == len(expected(batch))
+
+
+async def test_stopping_writes_what_was_heard(bench: Bench) -> None:
+    batch = heard(CALLS[0])
+    bench.pipeline.heard(batch)
+    await bench.pipeline.stop()
+    assert await bench.reports() == expected(batch)
+
+
+async def test_asterisk_waits_while_too_much_waits_to_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "MOST_WAITING", 20)
+    monkeypatch.setattr(pipeline_module, "ENOUGH_ROOM", 3)
+    source = Source()
+    bench.pipeline.attach(source)
+    bench.pipeline.heard(heard(CALLS[0]))
+    assert source.said == ["pause"]
+    await bench.quiet()
+    assert source.said == ["pause", "resume"]
+
+
+class Source:
+    """A connection that can be paused."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def pause(self) -> None:
+        self.said.append("pause")
+
+    def resume(self) -> None:
+        self.said.append("resume")
+
+
+async def test_timelines_are_removed_in_small_steps(bench: Bench) -> None:
+    batch = heard(CALLS[0])
+    await bench.hear(batch)
+    removed: list[int] = []
+    while not removed or removed[-1]:
+        async with bench.database.write() as connection:
+            removed.append(await Journal().remove_old(connection, batch[-1].event.at + 1, 10))
+    assert removed[0] == 10
+    async with bench.database.read() as connection:
+        left = await connection.execute(select(func.count()).select_from(journal_channels))
+        assert left.scalar() == 0
+    assert await bench.timeline(expected(batch)[0]) == []
+
+
+async def test_two_pbxs_in_one_database_do_not_hear_each_other(bench: Bench) -> None:
+    await bench.hear(heard(CALLS[0])[:20])
+    assert await bench.live()
+    async with bench.database.read() as connection:
+        assert await Journal("spb").live(connection) == []
