@@ -186,7 +186,7 @@ def check_gap(story: Story, history: History, before: History, after: History, s
     reports = heard(tracker, history)
     truth = Mirror(before).snapshot()
     reports += tracker.resync(truth).reports
-    assert tracker.channels == len(truth.channels)
+    assert len(tracker.channels()) == len(truth.channels)
     assert not violations(reports, settings, at_end=False)
     reports += heard(tracker, after)
     reports += finish(tracker, last_moment(story))

@@ -257,9 +257,10 @@ def damaged(whole: list[Event], chance: random.Random) -> list[Event]:
             case "lose some":
                 del history[at : at + chance.randint(2, 10)]
             case "double":
-                history.insert(min(len(history), at + chance.randint(0, 10)), history[at])
+                history.insert(_near(history, at, at + chance.randint(0, 10)), history[at])
             case _:
-                history.insert(max(0, at - chance.randint(1, 8)), history.pop(at))
+                to = _near(history, at, at - chance.randint(1, 8))
+                history.insert(to, history.pop(at))
     return history
 
 
@@ -267,3 +268,14 @@ TestDay = Day.TestCase
 TestDay.settings = hypothesis_settings(
     max_examples=20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 250, stateful_step_count=30
 )
+
+
+def _near(history: list[Event], at: int, wanted: int) -> int:
+    """Go from one place towards another one; no further than half a minute, since AMI is one stream over TCP."""
+    place = at
+    step = 1 if wanted > at else -1
+    while place != wanted and 0 <= place + step < len(history):
+        if abs(history[place + step].at - history[at].at) > 30:
+            break
+        place += step
+    return place
