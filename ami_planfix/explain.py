@@ -4,7 +4,7 @@ The timeline is a replay: the same messages go through the same tracker, so that
 the one that was reported.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,6 +12,7 @@ from ami_planfix.calls import events
 from ami_planfix.calls.events import Channel, Event
 from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import Conclusion, Tracker
+from ami_planfix.planfix.messages import DEFAULT_WORDING, Wording, event_name, status_name
 
 STATES = {0: "Down", 4: "Ring", 5: "Ringing", 6: "Up", 7: "Busy"}
 
@@ -40,6 +41,30 @@ def timeline(heard: Iterable[Event | events.Snapshot], tracker: Tracker) -> Iter
             name, told = type(one).__name__, describe(one)
         if conclusion.used:
             yield Moment(one.at, name, told, _concluded(conclusion), conclusion.reports)
+
+
+def as_row(
+    moment: Moment, wording: Wording = DEFAULT_WORDING, answer: Callable[[Report], str] = lambda report: ""
+) -> dict[str, object]:
+    """Write a moment as a JSON object; `answer` tells what became of a report, `''` if that is not known here."""
+    return {
+        "at": moment.at,
+        "event": moment.event,
+        "told": moment.told,
+        "concluded": list(moment.concluded),
+        "reports": [
+            {"callid": one.callid, "said": _sentence(one, wording), "rule": one.rule, "answer": answer(one)}
+            for one in moment.reports
+        ],
+    }
+
+
+def _sentence(report: Report, wording: Wording) -> str:
+    said = f"{event_name(report.stage)} ext={report.extension} phone={report.client or wording.hidden_number}"
+    if report.outcome is not None:
+        said += f" status={status_name(report.outcome, wording)} duration={report.duration}"
+        said += f" is_recorded={int(report.recorded)}"
+    return said
 
 
 def describe(event: Event) -> str:

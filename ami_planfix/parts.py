@@ -11,6 +11,8 @@ from ami_planfix.ami.settings import settings_of
 from ami_planfix.calls.tracker import Settings as TrackerSettings
 from ami_planfix.calls.tracker import Tracker
 from ami_planfix.config.model import Config
+from ami_planfix.contacts.answer import Contacts
+from ami_planfix.contacts.lookup import Limits, Lookup
 from ami_planfix.deliveries import Deliveries
 from ami_planfix.delivery import Delivery
 from ami_planfix.delivery import Settings as DeliverySettings
@@ -26,6 +28,7 @@ from ami_planfix.planfix.observing import Observing
 from ami_planfix.status import Board
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from ami_planfix.timelines import Timelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,14 @@ class Parts:
     api: PlanfixApi
     delivery: Delivery
     deliveries: Deliveries
+    timelines: Timelines
+    numbering: Numbering
+    phones: Phones
     tracker: Tracker
     pipeline: Pipeline
     connection: Connection
     clicks: MakeCall
+    contacts: Contacts
 
 
 async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncExitStack) -> Parts:
@@ -73,10 +80,13 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     phones = Phones(pbx, numbering, database)
     await phones.load()
     each = config.calls
-    tracker = Tracker(numbering, TrackerSettings(pbx, each.transfers == "each", each.missed == "each"))
+    choices = TrackerSettings(pbx, each.transfers == "each", each.missed == "each")
+    tracker = Tracker(numbering, choices)
     pipeline = Pipeline(database, outbox, tracker, delivery.wake, board)
     connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
     pipeline.attach(connection)
+    deliveries = Deliveries(database, pbx)
+    lookup = _lookup(config, account, stack)
     clicks = MakeCall(config.makecall, config.numbering.country, numbering, connection)
     return Parts(
         config=config,
@@ -87,12 +97,27 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         account=account,
         api=api,
         delivery=delivery,
-        deliveries=Deliveries(database, pbx),
+        deliveries=deliveries,
+        timelines=Timelines(database, pbx, deliveries, lambda: Tracker(numbering, choices)),
+        numbering=numbering,
+        phones=phones,
         tracker=tracker,
         pipeline=pipeline,
         connection=connection,
         clicks=clicks,
+        contacts=Contacts(config, numbering, lookup, connection),
     )
+
+
+def _lookup(config: Config, account: Account, stack: AsyncExitStack) -> Lookup:
+    limits = Limits(config.contacts.timeout, config.contacts.cache, config.contacts.at_once)
+    # A session of its own: reports that wait for a slow Planfix are in no caller's way.
+    api = PlanfixApi(account.credentials, timeout=limits.timeout)
+    stack.push_async_callback(api.close)
+    lookup = Lookup(api, limits)
+    stack.push_async_callback(lookup.close)
+    account.listen(lookup.forget)
+    return lookup
 
 
 async def _database(config: Config, observe: bool, stack: AsyncExitStack) -> Database:

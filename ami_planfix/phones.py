@@ -31,6 +31,11 @@ class Phones:
         kept = await read_settings(self._database, (self._name,))
         self._take(_read(kept.get(self._name, "")))
 
+    @property
+    def known(self) -> list[tuple[str, str | None]]:
+        """Tell devices and their extensions, as Asterisk told them last."""
+        return self._known
+
     async def ask(self, asker: Asker) -> None:
         """Ask Asterisk; what it does not tell now is what it told last."""
         try:
@@ -42,7 +47,7 @@ class Phones:
         if told == self._known:
             return
         self._take(told)
-        log.info("phones learned", devices=len(told), known=sum(1 for _, extension in told if extension))
+        log.info("phones learned", devices=len(told))
         try:
             await write_settings(self._database, {self._name: json.dumps(told)})
         except StorageError as fault:

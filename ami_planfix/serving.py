@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from aiohttp import web
 
 from ami_planfix.config.model import Server
+from ami_planfix.contacts.fastagi import FastAgi
 from ami_planfix.metrics import Figures
 from ami_planfix.parts import Parts
 from ami_planfix.setup import SwitchOn, compare
@@ -13,9 +14,12 @@ from ami_planfix.status import State
 from ami_planfix.web.admin import Admin
 from ami_planfix.web.app import Listener, Tls
 from ami_planfix.web.callers import Callers
+from ami_planfix.web.contact import ContactPage
 from ami_planfix.web.control import Control
+from ami_planfix.web.explaining import Explaining
 from ami_planfix.web.opening import Opening
 from ami_planfix.web.planfix import FromPlanfix
+from ami_planfix.whose import whose
 
 
 class Serving:
@@ -24,8 +28,8 @@ class Serving:
     def __init__(self, parts: Parts) -> None:
         self.server_port = 0
         self._parts = parts
-        self._server: Opening | None = None
-        self._others: list[Opening] = []
+        self._server: Opening[Listener] | None = None
+        self._others: list[Opening[Listener] | Opening[FastAgi]] = []
 
     async def start(self) -> None:
         """Open what is configured; what cannot open is said, and tried again."""
@@ -43,16 +47,28 @@ class Serving:
         admin = Admin(parts.board, lambda: parts.pipeline.alive, self._figures)
         address = config.admin.listen
         control = Control(parts.tracker.live, parts.deliveries, parts.account, parts.delivery.wake, parts.wording)
+        explaining = Explaining(
+            parts.timelines,
+            lambda: whose(config, parts.numbering, parts.phones.known, parts.tracker.channels()),
+            parts.wording,
+        )
         where = config.admin
         self._others = [
-            self._opening("admin", admin.routes(), lambda one: one.open(address.host, address.port), "/metrics"),
+            self._opening(
+                "admin",
+                [*admin.routes(), *self._for_dialplan()],
+                lambda one: one.open(address.host, address.port),
+                "/metrics",
+            ),
             self._opening(
                 "control",
-                control.routes(),
+                [*control.routes(), *explaining.routes()],
                 lambda one: one.open_unix(where.socket, where.group),
-                "`ami-planfix calls`, `deliveries`",
+                "`ami-planfix calls`, `deliveries`, `explain`",
             ),
         ]
+        if not parts.observe:
+            self._others.append(self._fastagi())
         for opening in self._others:
             await opening.start()
 
@@ -72,7 +88,7 @@ class Serving:
         routes: Iterable[web.AbstractRouteDef],
         open_it: Callable[[Listener], Awaitable[object]],
         feature: str,
-    ) -> Opening:
+    ) -> Opening[Listener]:
         return Opening(Listener(name, routes), open_it, feature, self._parts.board)
 
     def _for_planfix(self, server: Server) -> list[web.AbstractRouteDef]:
@@ -84,6 +100,19 @@ class Serving:
         )
         callers = Callers(map(ip_network, server.allow_from), map(ip_network, server.trusted_proxies))
         return FromPlanfix(token, self._parts.clicks, account, callers).routes()
+
+    def _for_dialplan(self) -> list[web.AbstractRouteDef]:
+        # An observer leaves Planfix alone.
+        return [] if self._parts.observe else ContactPage(self._parts.contacts.answer).routes()
+
+    def _fastagi(self) -> Opening[FastAgi]:
+        address = self._parts.config.contacts.fastagi
+        return Opening(
+            FastAgi(self._parts.contacts.answer),
+            lambda one: one.open(address.host, address.port),
+            "names of callers over FastAGI",
+            self._parts.board,
+        )
 
     async def _open_server(self, listener: Listener, server: Server) -> None:
         tls = Tls(server.tls.certificate, server.tls.private_key) if server.tls is not None else None

@@ -104,10 +104,9 @@ class Tracker:
         """Tell the calls that go on, oldest first."""
         return tuple(_as_live(call) for call in self._register.live())
 
-    @property
-    def channels(self) -> int:
-        """How many channels are remembered."""
-        return len(self._pbx.channels)
+    def channels(self) -> tuple[str, ...]:
+        """Tell the names of the channels that exist, as far as events have told."""
+        return tuple(channel.name for channel in self._pbx.channels.values())
 
     # From facts to opinions
 

@@ -9,7 +9,19 @@ from ami_planfix import __version__
 from ami_planfix.cli.output import tell
 from ami_planfix.errors import AmiPlanfixError, ConfigurationError
 
-COMMANDS = ("run", "demo", "check", "replay", "capture", "calls", "deliveries", "account", "trial")
+COMMANDS = (
+    "run",
+    "demo",
+    "check",
+    "replay",
+    "capture",
+    "explain",
+    "calls",
+    "deliveries",
+    "endpoints",
+    "account",
+    "trial",
+)
 """Each is a module of this package with a command of the same name."""
 
 WELL = 0

@@ -16,7 +16,7 @@ from ami_planfix.cli.reports import HEADINGS, row
 from ami_planfix.cli.timeline import lines as timeline_lines
 from ami_planfix.config.model import Config
 from ami_planfix.errors import CaptureError
-from ami_planfix.explain import timeline
+from ami_planfix.explain import as_row, timeline
 from ami_planfix.numbering import Numbering
 from ami_planfix.planfix.messages import as_json_line
 
@@ -39,7 +39,8 @@ def replay(config: Path | None, table: bool, explained: bool, files: tuple[Path,
         rows: list[list[Cell]] = []
         try:
             if explained:
-                for line in timeline_lines(timeline(events_of(file), tracker), wording):
+                moments = timeline(events_of(file), tracker)
+                for line in timeline_lines(as_row(moment, wording) for moment in moments):
                     click.echo(printable(line))
                 continue
             for report in reports_of(file, tracker):
