@@ -24,16 +24,17 @@ LIMIT = 30.0
 Log = dict[str, Any]
 
 
-class Place:
-    """A PBX, an account, and a folder in which the daemon keeps what it needs."""
+class Home:
+    """An account, a folder in which the daemon keeps what it needs, and how it reaches its PBX (`ami`)."""
 
-    def __init__(self, asterisk: Asterisk, planfix: EmbeddedPlanfix, folder: Path) -> None:
-        self.asterisk, self.planfix, self.folder = asterisk, planfix, folder
+    def __init__(self, planfix: EmbeddedPlanfix, folder: Path, ami: dict[str, Any]) -> None:
+        self.planfix, self.folder = planfix, folder
         self.config_file = folder / "config.yaml"
         self.server_port = free_port()
         self.admin_port = free_port()
+        self.fastagi_port = free_port()
         self.sections: dict[str, dict[str, Any] | list[Any]] = {
-            "ami": {"port": asterisk.port, "secret": asterisk.secret},
+            "ami": ami,
             "planfix": {"url": planfix.url, "token": planfix.token, "allowed_hosts": ["127.0.0.1"]},
             "server": {
                 "listen": f"127.0.0.1:{self.server_port}",
@@ -41,6 +42,8 @@ class Place:
                 "token": PBX_TOKEN,
             },
             "admin": {"listen": f"127.0.0.1:{self.admin_port}", "socket": str(folder / "control.sock")},
+            "contacts": {"fastagi": "127.0.0.1:0"},
+            "contacts": {"fastagi": f"127.0.0.1:{self.fastagi_port}"},
             "numbering": {"extensions": r"10\d", "default_extension": "100"},
             "trunks": [{"channel": "PJSIP/provider", "number": "74951230000"}],
             "calls": {"missed": "each"},
@@ -58,20 +61,6 @@ class Place:
         """Write the configuration as it is now."""
         self.config_file.write_text(yaml.safe_dump(self.sections))
 
-    async def play(self, story: str) -> None:
-        """Let the PBX have a call, at once."""
-        await self.asterisk.play(capture.read(CAPTURES / f"{story}.ami"), speed=0)
-
-    async def logged_in(self) -> None:
-        """Wait until the daemon has looked at what exists."""
-        async with asyncio.timeout(LIMIT):
-            await self.asterisk.until(
-                lambda: (
-                    any(one.logged_in for one in self.asterisk.sessions)
-                    and bool(self.asterisk.actions("CoreShowChannels"))
-                )
-            )
-
     async def heard(self, count: int) -> list[str]:
         """Wait until Planfix has taken so many reports; tell them."""
         await self.planfix.wait_for(lambda _: len(self.planfix.events()) >= count, LIMIT)
@@ -88,12 +77,33 @@ class Place:
             await process.end()
 
 
+class Place(Home):
+    """A home beside an embedded Asterisk."""
+
+    def __init__(self, asterisk: Asterisk, planfix: EmbeddedPlanfix, folder: Path) -> None:
+        super().__init__(planfix, folder, {"port": asterisk.port, "secret": asterisk.secret})
+        self.asterisk = asterisk
+
+    async def play(self, story: str) -> None:
+        """Let the PBX have a call, at once."""
+        await self.asterisk.play(capture.read(CAPTURES / f"{story}.ami"), speed=0)
+
+    async def logged_in(self) -> None:
+        """Wait until the daemon has looked at what exists."""
+        async with asyncio.timeout(LIMIT):
+            await self.asterisk.until(
+                lambda: (
+                    any(one.logged_in for one in self.asterisk.sessions)
+                    and bool(self.asterisk.actions("CoreShowChannels"))
+                )
+            )
+
+
 class Process:
     """A daemon that runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process, notified: asyncio.Queue[str], place: Place) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, notified: asyncio.Queue[str]) -> None:
         self.process = process
-        self.place = place
         self.log: list[Log] = []
         self.raw = b""
         self._notified = notified
@@ -102,10 +112,10 @@ class Process:
         self._listening: asyncio.DatagramTransport | None = None
 
     @classmethod
-    async def start(cls, place: Place, arguments: tuple[str, ...], watchdog: float | None) -> "Process":
+    async def start(cls, home: Home, arguments: tuple[str, ...], watchdog: float | None) -> "Process":
         """Start it, with a service manager that listens."""
         notified: asyncio.Queue[str] = asyncio.Queue()
-        path = place.folder / "notify.sock"
+        path = home.folder / "notify.sock"
         path.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -115,10 +125,10 @@ class Process:
         if watchdog is not None:
             environment["WATCHDOG_USEC"] = str(int(watchdog * 1_000_000))
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ami_planfix", "run", "-c", str(place.config_file), *arguments,
+            sys.executable, "-m", "ami_planfix", "run", "-c", str(home.config_file), *arguments,
             stderr=asyncio.subprocess.PIPE, env=environment,
         )  # fmt: skip
-        found = cls(process, notified, place)
+        found = cls(process, notified)
         found._listening = transport
         return found
 

@@ -34,6 +34,8 @@ CONNECTIONS = 400
 class FastAgi:
     """Listens for Asterisk."""
 
+    name = "fastagi"
+
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._server: asyncio.Server | None = None
@@ -45,7 +47,7 @@ class FastAgi:
             self._server = await asyncio.start_server(self._accept, host or None, port, limit=LINE_BYTES)
         except (OSError, OverflowError) as fault:
             words = os.strerror(fault.errno) if isinstance(fault, OSError) and fault.errno else str(fault)
-            raise ListenerError(f"FastAGI: cannot listen on {host}:{port}: {words}") from fault
+            raise ListenerError(f"{self.name}: cannot listen on {host}:{port}: {words}") from fault
         found: tuple[object, ...] = self._server.sockets[0].getsockname()
         return int(str(found[1]))
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
 from ami_planfix.errors import ListenerError
 from ami_planfix.status import Board, State
-from ami_planfix.web.app import Listener
 
 log = structlog.get_logger("ami_planfix.web")
 
@@ -15,13 +15,27 @@ AGAIN = 30.0
 """Seconds until a listener that could not open is tried again."""
 
 
-class Opening:
+class Closable(Protocol):
+    """Anything that listens."""
+
+    @property
+    def name(self) -> str:
+        """Say what it is, for people."""
+
+    async def close(self) -> None:
+        """Stop listening."""
+
+
+L = TypeVar("L", bound=Closable)
+
+
+class Opening(Generic[L]):
     """One listener and how it is opened."""
 
     def __init__(
         self,
-        listener: Listener,
-        open_it: Callable[[Listener], Awaitable[object]],
+        listener: L,
+        open_it: Callable[[L], Awaitable[object]],
         feature: str,
         board: Board,
     ) -> None:

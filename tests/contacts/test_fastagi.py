@@ -205,5 +205,5 @@ class TestOurOwnTroubles:
             await server.variables()
 
     async def test_a_taken_port_is_said(self, server: Server) -> None:
-        with pytest.raises(ListenerError, match=rf"FastAGI: cannot listen on 127\.0\.0\.1:{server.port}: "):
+        with pytest.raises(ListenerError, match=rf"fastagi: cannot listen on 127\.0\.0\.1:{server.port}: "):
             await FastAgi(server.oracle).open("127.0.0.1", server.port)
