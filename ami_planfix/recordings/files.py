@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from copy import copy
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
@@ -31,6 +32,7 @@ class Opened:
         self.descriptor = descriptor
         self.size = status.st_size
         self.modified = status.st_mtime
+        """Seconds since the epoch; 0 if that says nothing of the audio."""
         self.fingerprint = f"{path}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
         """Another one as soon as the file has changed."""
 
@@ -42,6 +44,12 @@ class Opened:
     def read(self, at: int, size: int) -> bytes:
         """Read up to `size` bytes from a place in the file."""
         return os.pread(self.descriptor, size, at)
+
+    def detached(self) -> "Opened":
+        """Hand the open file over: closing this one does not close it any more."""
+        other = copy(self)
+        self.descriptor = -1
+        return other
 
     def close(self) -> None:
         """Close it; closing twice is harmless."""
