@@ -41,12 +41,12 @@ class End(StrEnum):
 class Daemon:
     """One run of the daemon."""
 
-    def __init__(self, config: Config, observe: bool = False, manager: ServiceManager | None = None) -> None:
+    def __init__(self, config: Config, observe: bool = False) -> None:
         self.board = Board()
         self.started = asyncio.Event()
         self._config = config
         self._observe = observe
-        self._manager = manager or ServiceManager()
+        self._manager = ServiceManager()
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving: Serving | None = None
@@ -74,6 +74,7 @@ class Daemon:
         """Run until told to end. Raises ConfigurationError, StorageError, or the fault of a part."""
         log.info("starting", version=__version__, observing=self._observe)
         async with AsyncExitStack() as stack:
+            stack.callback(self._manager.close)
             parts = await make_parts(self._config, self._observe, self.board, stack)
             await parts.pipeline.restore()
             self._serving = serving = Serving(parts)
@@ -84,8 +85,8 @@ class Daemon:
                 self.started.set()
                 log.info("started")
                 how = await self._ended
+                self._manager.ends(anew=how is End.RESTART)
             finally:
-                self._manager.stopping()
                 await self._stop(parts, serving)
         log.info("ended", how=how.value)
         return how

@@ -17,23 +17,26 @@ class ServiceManager:
     """What systemd is told."""
 
     def __init__(self) -> None:
-        self._notifier = sdnotify.SystemdNotifier()
+        # Without a socket it would make one, and leave it open.
+        self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
 
     def ready(self) -> None:
         """Say that the daemon has started, or started anew after a reload."""
         self._say("READY=1")
 
-    def stopping(self) -> None:
-        """Say that the daemon ends."""
-        self._say("STOPPING=1")
-
-    def reloading(self) -> None:
-        """Say that the daemon begins anew."""
-        self._say("RELOADING=1")
+    def ends(self, anew: bool) -> None:
+        """Say that the daemon ends, or begins anew."""
+        self._say("RELOADING=1" if anew else "STOPPING=1")
 
     def status(self, text: str) -> None:
         """Say in one line how the parts are (`systemctl status` shows it)."""
         self._say("STATUS=" + " ".join(text.split())[:_LONGEST_STATUS])
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        if self._notifier is not None and self._notifier.socket is not None:
+            self._notifier.socket.close()
+        self._notifier = None
 
     async def watchdog(self, alive: Callable[[], bool]) -> None:
         """Say so as long as `alive` does, twice in the time that systemd waits; until cancelled."""
@@ -48,7 +51,9 @@ class ServiceManager:
             await asyncio.sleep(within / 3)
 
     def _say(self, word: str) -> None:
-        self._notifier.notify(word)
+        if self._notifier is not None:
+            # It writes Latin-1, systemd reads UTF-8.
+            self._notifier.notify(word.encode().decode("latin-1"))
 
 
 def _watchdog_seconds() -> float | None:

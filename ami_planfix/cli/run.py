@@ -16,7 +16,6 @@ from ami_planfix.config.model import Config
 from ami_planfix.daemon import Daemon, End
 from ami_planfix.errors import AmiPlanfixError
 from ami_planfix.logs import Format, configure
-from ami_planfix.notify import ServiceManager
 
 log = structlog.get_logger("ami_planfix.run")
 
@@ -31,22 +30,20 @@ def run(config: Path | None, observe: bool) -> int:
     """
     settings = config_of(config)
     configure(settings.log.level, Format(settings.log.format))
-    manager = ServiceManager()
     try:
-        how = asyncio.run(_run(settings, config, observe, manager))
+        how = asyncio.run(_run(settings, config, observe))
     except AmiPlanfixError:
         raise
     except Exception:
         log.exception("daemon failed", remedy="report this as a fault of ami-planfix; no report is lost")
         return FAILED
     if how is End.RESTART:
-        manager.reloading()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program with the same arguments
     return WELL
 
 
-async def _run(settings: Config, path: Path | None, observe: bool, manager: ServiceManager) -> End:
-    daemon = Daemon(settings, observe, manager)
+async def _run(settings: Config, path: Path | None, observe: bool) -> End:
+    daemon = Daemon(settings, observe)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.end)

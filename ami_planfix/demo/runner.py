@@ -74,6 +74,7 @@ class Demo:
                 "planfix": {"allowed_hosts": ["127.0.0.1"]},
                 "server": {"listen": "127.0.0.1:0", "public_url": _PUBLIC_URL, "token": self._pbx_token},
                 "admin": {"listen": "127.0.0.1:0", "socket": str(folder / "control.sock")},
+                "contacts": {"fastagi": "127.0.0.1:0"},
                 "numbering": {"extensions": r"10\d", "default_extension": "101"},
                 "trunks": [{"channel": "PJSIP/provider", "number": "74951230000"}],
                 "storage": {"url": f"sqlite:///{folder}/state.db"},
