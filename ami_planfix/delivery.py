@@ -160,7 +160,9 @@ class Delivery:
                 due: list[Due] = []
                 if places:
                     due = await self._outbox.claim(connection, now, places, opened=self._settings.opened)
-                next_at = await self._outbox.next_due(connection, self._settings.popup_max_age)
+                places -= len(due)
+                # With all places taken an answer wakes us first, and the question is dear when much waits.
+                next_at = await self._outbox.next_due(connection, self._settings.popup_max_age) if places else None
         except BaseException as fault:
             self._results = results + self._results
             self._hasten |= hasten
@@ -171,7 +173,7 @@ class Delivery:
             log.info("report left out", **_names(report), reason="too old for a popup", lag=self._lag(report))
         for one in due:
             self._start(one)
-        return self._pause(now, next_at, places - len(due))
+        return self._pause(now, next_at, places)
 
     def _is_done(self) -> bool:
         return not (self._sending or self._results or self._woken.is_set())

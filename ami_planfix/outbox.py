@@ -115,7 +115,7 @@ class Outbox:
         old = or_(and_(rows.c.stage.in_(POPUPS), rows.c.at < before), and_(rows.c.stage == Stage.ACCEPTED, alone))
         change = (
             update(rows)
-            .where(self._waits(), rows.c.claimed_until <= now, old)
+            .where(self._waits(), self._is_free(now), old)
             .values(state=State.STALE, settled=now)
             .returning(*rows.c)
         )
@@ -125,9 +125,9 @@ class Outbox:
     async def next_due(self, connection: AsyncConnection, popup_max_age: float) -> float | None:
         """Tell when something is to be done next, seconds since the epoch; None if nothing waits."""
         free = case((rows.c.next_at > rows.c.claimed_until, rows.c.next_at), else_=rows.c.claimed_until)
-        send = select(func.min(free)).where(self._waits(), self._is_next())
+        send = select(func.min(free)).where(self._waits(), self._is_next(), rows.c.claimed_by != self._owner)
         expire = select(func.min(rows.c.at) + popup_max_age).where(
-            self._waits(), rows.c.stage.in_(POPUPS), rows.c.claimed_until == 0
+            self._waits(), rows.c.stage.in_(POPUPS), rows.c.claimed_by == ""
         )
         times = [(await connection.execute(query)).scalar() for query in (send, expire)]
         return min((time for time in times if time is not None), default=None)
@@ -149,6 +149,11 @@ class Outbox:
     def _waits(self) -> ColumnElement[bool]:
         return and_(rows.c.state == _WAITING, rows.c.pbx == self.pbx)
 
+    def _is_free(self, now: float) -> ColumnElement[bool]:
+        # What is ours is on its way, whatever the clock says: it may have jumped over the lease.
+        expired = and_(rows.c.claimed_by != self._owner, rows.c.claimed_until <= now)
+        return or_(rows.c.claimed_by == "", expired)
+
     def _is_next(self) -> ColumnElement[bool]:
         earlier = rows.alias("earlier")
         return ~exists(
@@ -166,7 +171,7 @@ class Outbox:
     ) -> list[_Row]:
         query = (
             select(rows)
-            .where(self._waits(), rows.c.next_at <= now, rows.c.claimed_until <= now, self._is_next(), which)
+            .where(self._waits(), rows.c.next_at <= now, self._is_free(now), self._is_next(), which)
             .order_by(rows.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
