@@ -12,6 +12,9 @@ import pytest
 from aiohttp import ClientSession
 
 from ami_planfix.ami import capture
+from ami_planfix.ami.connection import Connection
+from ami_planfix.config.load import load
+from ami_planfix.daemon import Daemon
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix, refuse
 from tests.cli.running import ami_planfix
@@ -220,6 +223,16 @@ class TestServiceManager:
 
 
 class TestFaults:
+    async def test_a_part_that_fails_takes_the_daemon_along(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fail(_self: Connection) -> None:
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(Connection, "run", fail)
+        with pytest.raises(RuntimeError, match="a fault of ours"):
+            await Daemon(load(place.config_file)).run()
+
     async def test_a_wrong_ami_secret_is_one_clear_line(self, place: Place) -> None:
         place.sections["ami"] = {"port": place.asterisk.port, "secret": "not-it"}
         place.write_config()
