@@ -96,6 +96,7 @@ class Daemon:
         self._start("asterisk", parts.connection.run())
         self._start("pipeline", parts.pipeline.run())
         self._start("delivery", parts.delivery.run())
+        self._start("retention", parts.retention.run())
         self._start("resync", _resync(parts))
         self._start("looking", _look(parts))
         self._start("watchdog", self._manager.watchdog(lambda: parts.pipeline.alive))

@@ -25,6 +25,7 @@ from ami_planfix.planfix.account import Account
 from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording
 from ami_planfix.planfix.observing import Observing
+from ami_planfix.retention import Retention
 from ami_planfix.status import Board
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
@@ -43,6 +44,7 @@ class Parts:
     account: Account
     api: PlanfixApi
     delivery: Delivery
+    retention: Retention
     deliveries: Deliveries
     timelines: Timelines
     numbering: Numbering
@@ -97,6 +99,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         account=account,
         api=api,
         delivery=delivery,
+        retention=Retention(database, outbox, config.delivery.retention_days, config.calls.timeline_days),
         deliveries=deliveries,
         timelines=Timelines(database, pbx, deliveries, lambda: Tracker(numbering, choices)),
         numbering=numbering,
