@@ -81,6 +81,15 @@ class Audio:
         """Tell whether links lead to an mp3 as a rule."""
         return not self._original and self._converter is not None
 
+    @property
+    def described(self) -> str:
+        """Tell in a line what links lead to."""
+        if self._original:
+            return "given as they are"
+        if self._converter is None:
+            return "given as they are: neither ffmpeg nor sox is installed"
+        return f"given as mp3, made by {self._converter.program}"
+
     async def of(self, parts: Sequence[Part]) -> Opened:
         """Give what is to be heard, open; takes the parts over and closes what it does not give."""
         with ExitStack() as stack:

@@ -1,5 +1,6 @@
 """What is known of each call's recording: a row that says which files, how far it is, and why."""
 
+import asyncio
 import json
 from collections.abc import Collection, Iterable
 from enum import StrEnum
@@ -13,6 +14,8 @@ from ami_planfix.storage.database import Database
 from ami_planfix.storage.tables import recordings as rows
 
 _Row = Row[tuple[object, ...]]
+_STEP = 200
+_BREATH = 0.05
 
 
 class Progress(StrEnum):
@@ -45,7 +48,7 @@ class Ledger:
     """The recordings of one PBX (`ami.name`)."""
 
     def __init__(self, database: Database, pbx: str = "") -> None:
-        self._database = database
+        self.database = database
         self._pbx = pbx
 
     async def put(self, connection: AsyncConnection, reports: Iterable[Report]) -> int:
@@ -62,7 +65,7 @@ class Ledger:
             known = (await connection.execute(query)).first()
             if known is None:
                 values = {"pbx": self._pbx, "callid": report.callid, "at": report.at, "files": json.dumps(files)}
-                insert = self._database.insert(rows).values(values | {"state": Progress.WAITING})
+                insert = self.database.insert(rows).values(values | {"state": Progress.WAITING})
                 await connection.execute(insert.on_conflict_do_nothing())
                 noted += 1
             elif known.state == Progress.WAITING:
@@ -74,19 +77,19 @@ class Ledger:
     async def waiting(self) -> list[Entry]:
         """Tell those that are waited for, oldest first."""
         query = select(rows).where(rows.c.pbx == self._pbx, rows.c.state == Progress.WAITING).order_by(rows.c.at)
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return [_entry(row) for row in await connection.execute(query)]
 
     async def find(self, callid: str) -> Entry | None:
         """Find the recording of a call."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(select(rows).where(self._is(callid)))).first()
         return _entry(row) if row is not None else None
 
     async def of(self, callids: Collection[str]) -> dict[str, Entry]:
         """Find the recordings of some calls."""
         query = select(rows).where(rows.c.pbx == self._pbx, rows.c.callid.in_(callids))
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return {row.callid: _entry(row) for row in await connection.execute(query)}
 
     async def troubles(self, limit: int) -> list[Entry]:
@@ -97,19 +100,19 @@ class Ledger:
             .order_by(rows.c.at.desc())
             .limit(limit)
         )
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return [_entry(row) for row in await connection.execute(query)]
 
     async def counts(self) -> dict[Progress, int]:
         """Count."""
         query = select(rows.c.state, func.count()).where(rows.c.pbx == self._pbx).group_by(rows.c.state)
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return dict.fromkeys(Progress, 0) | {Progress(s): n for s, n in await connection.execute(query)}
 
     async def explain(self, callid: str, detail: str) -> None:
         """Write down what a recording waits for."""
         change = update(rows).where(self._is(callid), rows.c.state == Progress.WAITING)
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             await connection.execute(change.values(detail=detail))
 
     async def settle(
@@ -129,8 +132,16 @@ class Ledger:
     async def remove_old(self, now: float, before: float) -> int:
         """Forget links that have ended and what was given up before `before`; tell how many."""
         old = or_(rows.c.expires < now, and_(rows.c.state == Progress.MISSING, rows.c.settled < before))
-        async with self._database.write() as connection:
-            return (await connection.execute(delete(rows).where(rows.c.pbx == self._pbx, old))).rowcount
+        some = select(rows.c.callid).where(rows.c.pbx == self._pbx, old).limit(_STEP)
+        removed = 0
+        while True:
+            async with self.database.write() as connection:
+                change = delete(rows).where(rows.c.pbx == self._pbx, rows.c.callid.in_(some))
+                step = (await connection.execute(change)).rowcount
+            removed += step
+            if step < _STEP:
+                return removed
+            await asyncio.sleep(_BREATH)  # no report waits for this
 
     def _is(self, callid: str) -> ColumnElement[bool]:
         return and_(rows.c.pbx == self._pbx, rows.c.callid == callid)

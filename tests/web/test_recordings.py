@@ -18,6 +18,7 @@ from ami_planfix.web import recordings as web_recordings
 from ami_planfix.web.app import Listener
 from ami_planfix.web.callers import Callers
 from ami_planfix.web.recordings import Downloads
+from tests.ami.conftest import eventually
 from tests.recordings.conftest import Place, recorded
 
 CALLID = "1700000000.1"
@@ -274,9 +275,7 @@ class TestLimits:
         (site.place.monitor / "in-1.wav").write_bytes(SOUND * 100)
         with capture_logs() as said:
             reader, writer = await self.slow_reader(site)
-            async with asyncio.timeout(10):
-                while not any(line["event"] == "download cut" for line in said):
-                    await asyncio.sleep(0.01)
+            await eventually(lambda: any(line["event"] == "download cut" for line in said))
         assert await self.rest(reader) < len(SOUND) * 100
         writer.close()
 

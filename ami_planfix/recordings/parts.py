@@ -1,0 +1,113 @@
+"""Makes all that recordings consist of from the configuration, and keeps it running and tidy."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ami_planfix.calls.reports import Report
+from ami_planfix.config.model import Config
+from ami_planfix.errors import StorageError
+from ami_planfix.outbox import Outbox
+from ami_planfix.recordings.audio import Audio, find_converter
+from ami_planfix.recordings.cache import Cache
+from ami_planfix.recordings.disk import Disk
+from ami_planfix.recordings.files import Shelf
+from ami_planfix.recordings.formats import FORMATS
+from ami_planfix.recordings.ledger import Ledger
+from ami_planfix.recordings.links import Links
+from ami_planfix.recordings.playback import Playback
+from ami_planfix.recordings.waiting import Places, Settings, Waiting
+from ami_planfix.status import Board
+from ami_planfix.storage.database import Database
+
+log = structlog.get_logger("ami_planfix.recordings")
+
+TIDY_EVERY = 3600.0
+_DAY = 86400.0
+
+
+class Recordings:
+    """The recordings of one PBX; None of it exists without a place where links lead to."""
+
+    def __init__(self, places: Places, waiting: Waiting, *, in_report: bool, kept_days: int) -> None:
+        self.links = places.links
+        self.ledger = places.ledger
+        self.waiting = waiting
+        self.playback = Playback(places.ledger, places.shelf, places.links, places.audio, places.disk)
+        self._places = places
+        self._in_report = in_report
+        self._kept = kept_days * _DAY
+
+    async def run(self) -> None:
+        """Wait for recordings and keep order, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.waiting.run())
+            tasks.create_task(self._tidy())
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._places.disk.close()
+
+    def link_in(self, report: Report) -> str:
+        """Tell the link that goes with a report (`recordings.link: completed`); `''` if none does."""
+        if not self._in_report or not report.recordings:
+            return ""
+        file = report.recordings[0]
+        extension = ".mp3" if self._places.audio.makes_mp3 else _extension(file)
+        return self.links.link(report.callid, file, extension)
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                await self._places.audio.clean()
+                now = time.time()
+                await self.ledger.remove_old(now, now - self._kept)
+                await self.links.refresh()
+            except StorageError as fault:
+                log.warning("recordings not tidied", error=str(fault), again_in=TIDY_EVERY)
+            await asyncio.sleep(TIDY_EVERY)
+
+
+async def make_recordings(
+    config: Config,
+    database: Database,
+    outbox: Outbox,
+    written: Callable[[], None],
+    is_live: Callable[[str], bool],
+    board: Board,
+) -> Recordings | None:
+    """Make them; None if nobody could open a link: there is neither `server` nor `recordings.url`.
+
+    Raises StorageError.
+    """
+    section = config.recordings
+    if config.server is None and not section.url:
+        return None
+    links = Links(database, config.server.public_url if config.server is not None else "")
+    await links.load()
+    disk = Disk()
+    converter = find_converter(section.converter) if section.format == "mp3" or not section.url else None
+    audio = Audio(
+        disk,
+        Cache(section.cache, section.cache_days, section.cache_megabytes),
+        converter,
+        original=section.format == "original",
+    )
+    shelf = Shelf(section.directory, section.asterisk_directory, section.archives)
+    places = Places(disk, shelf, audio, links, Ledger(database, config.ami.name))
+    settings = Settings(
+        settle=section.settle,
+        patience=section.patience * 3600.0,
+        expires_after=section.link_days * _DAY,
+        in_report=section.link == "completed",
+        url=section.url,
+        url_after=section.url_after,
+    )
+    waiting = Waiting(places, outbox, written, settings, is_live=is_live, board=board)
+    return Recordings(places, waiting, in_report=settings.in_report, kept_days=config.delivery.retention_days)
+
+
+def _extension(file: str) -> str:
+    return next((known for known in FORMATS if file.endswith(known)), ".wav")
