@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 SUITES = {22: "sid", 16: "bullseye"}
 PACKAGES = "asterisk,asterisk-modules,asterisk-config"
+PROGRAMS = {"ffmpeg": "ffmpeg", "sox": "sox libsox-fmt-mp3", "nginx": "nginx-light"}
+"""What recordings are converted by and served through, with their Debian packages."""
 TRIES = 5
 PAUSE = 20  # seconds between two tries: a mirror may be away for a minute
 
@@ -43,12 +45,13 @@ def install(versions: Sequence[int] = tuple(SUITES)) -> None:
     if os.geteuid() != 0:
         raise InstallError("the lab is installed and run by root (debootstrap and chroot need it)")
     cache().mkdir(parents=True, exist_ok=True)
+    _require(PROGRAMS)
     for version in versions:
         folder = cache() / f"asterisk-{version}"
         if folder.is_dir():
             _say(f"Asterisk {version} is there: {folder}")
             continue
-        _require_debootstrap()
+        _require({"debootstrap": "debootstrap debian-archive-keyring"})
         _try_often(f"Asterisk {version}", functools.partial(_bootstrap, version, folder))
         _say(f"Asterisk {version} is installed: {folder}")
 
@@ -68,27 +71,20 @@ def _bootstrap(version: int, folder: Path) -> None:
     part.rename(folder)
 
 
-def _require_debootstrap() -> None:
-    if shutil.which("debootstrap"):
+def _require(programs: Mapping[str, str]) -> None:
+    """Install the Debian packages of those programs that are missing."""
+    missing = [package for program, package in programs.items() if not shutil.which(program)]
+    if not missing:
         return
+    names = " ".join(missing)
     if not shutil.which("apt-get"):
-        raise InstallError("debootstrap is missing and this is no Debian: install it by hand")
+        raise InstallError(f"{names} missing, and this is no Debian: install by hand")
 
     def get() -> None:
         _run(["apt-get", "update", "-q"])
-        _run(
-            [
-                "apt-get",
-                "install",
-                "-q",
-                "-y",
-                "--no-install-recommends",
-                "debootstrap",
-                "debian-archive-keyring",
-            ]
-        )
+        _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *" ".join(missing).split()])
 
-    _try_often("debootstrap", get)
+    _try_often(names, get)
 
 
 def _try_often(what: str, get: Callable[[], None]) -> None:
