@@ -102,6 +102,8 @@ class Hearing:
         """
         if leg.first.state == events.RING or leg.state in (events.DOWN, events.RING):
             return  # it called itself, or its DialBegin is still to come
+        if self._register.whose_client(leg) is not None:
+            return  # so did a client over chan_sip, whose channel begins Down
         root = self._pbx.channels.get(Uniqueid(leg.linkedid))
         source: Channel | None
         if leg.is_local:

@@ -25,6 +25,10 @@ MEMORY_OF_THE_DEAD = 60.0
 """Seconds for which the end of a channel is remembered, so that a late event does not revive it."""
 
 
+MOST_REMEMBERED = 4096
+"""Channels and callids that are remembered however long they have been gone: no clock can be trusted in that."""
+
+
 class Recording:
     """A recording on a channel, from its start to its stop."""
 
@@ -283,7 +287,7 @@ class Pbx:
         self._dead[uniqueid] = at
         while self._dead:
             oldest, since = next(iter(self._dead.items()))
-            if abs(at - since) <= MEMORY_OF_THE_DEAD:
+            if abs(at - since) <= MEMORY_OF_THE_DEAD or len(self._dead) <= MOST_REMEMBERED:
                 break
             del self._dead[oldest]
 

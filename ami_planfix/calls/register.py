@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ami_planfix.calls.call import Call
 from ami_planfix.calls.events import Uniqueid
-from ami_planfix.calls.pbx import MEMORY_OF_THE_DEAD, Channel
+from ami_planfix.calls.pbx import MEMORY_OF_THE_DEAD, MOST_REMEMBERED, Channel
 from ami_planfix.calls.reports import CallId
 
 
@@ -92,6 +92,6 @@ class Register:
     def _forget_the_old(self, at: float) -> None:
         while self._recent:
             oldest, since = next(iter(self._recent.items()))
-            if abs(at - since) <= MEMORY_OF_THE_DEAD:
+            if abs(at - since) <= MEMORY_OF_THE_DEAD or len(self._recent) <= MOST_REMEMBERED:
                 break
             del self._recent[oldest]

@@ -116,6 +116,9 @@ class Tracker:
                 self._beginnings.look(channel, moment)
         for call in self._register.near(touched):
             call.observe(moment)
+            for owner in call.owners.values():
+                if owner.alive and not self._register.stands_for_a_call(owner):
+                    self._register.enter(owner, call)  # it took the dialling over
             if call.direction is Direction.OUTGOING and not call.over and self._is_joined(call):
                 call.join(moment)
         gone: list[Uniqueid] = []
