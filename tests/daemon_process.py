@@ -42,7 +42,6 @@ class Home:
                 "token": PBX_TOKEN,
             },
             "admin": {"listen": f"127.0.0.1:{self.admin_port}", "socket": str(folder / "control.sock")},
-            "contacts": {"fastagi": "127.0.0.1:0"},
             "contacts": {"fastagi": f"127.0.0.1:{self.fastagi_port}"},
             "numbering": {"extensions": r"10\d", "default_extension": "100"},
             "trunks": [{"channel": "PJSIP/provider", "number": "74951230000"}],

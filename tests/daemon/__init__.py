@@ -1,0 +1,1 @@
+"""The daemon as its users start it, between a real Asterisk and an embedded Planfix."""
