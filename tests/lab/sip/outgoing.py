@@ -13,6 +13,7 @@ class OutgoingCall(Call):
         super().__init__(agent, user, secret, token(), frequency)
         self.is_ringing = False
         self.status = 0
+        self.identities: list[str] = []  # P-Asserted-Identity of each answer that had one: what the display shows
         self.refusal: Message | None = None
         self._invite: Message | None = None
         self._local = f"{caller};tag={self.tag}"
@@ -59,6 +60,7 @@ class OutgoingCall(Call):
             self._invite = self._message("INVITE", *headers, credentials, SDP, body=self._offer())
             answer = await self.agent.request(self._invite, self._progressing)
         self.status = answer.status
+        self._identify(answer)
         self._learn(answer)
         self._acknowledge(self._invite, answer)
         if answer.status >= 300:
@@ -71,11 +73,15 @@ class OutgoingCall(Call):
 
     def _progressing(self, answer: Message) -> None:
         self.is_ringing = self.is_ringing or answer.status in (180, 183)
+        self._identify(answer)
         if tag_in(answer["To"]):
             self._learn(answer)
         if answer.body:
             self._hear(answer.body)
         self.board.changed()
+
+    def _identify(self, answer: Message) -> None:
+        self.identities += answer.all("P-Asserted-Identity")
 
     def _learn(self, answer: Message) -> None:
         self._remote = answer["To"]

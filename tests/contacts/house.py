@@ -1,0 +1,121 @@
+"""A lab's Asterisk with our dialplan, the daemon as a process beside it, and an embedded Planfix."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ami_planfix.calls.reports import Extension
+from ami_planfix.demo.planfix import EmbeddedPlanfix
+from ami_planfix.planfix.messages import Contact
+from tests.daemon_process import Home, Process
+from tests.lab import Lab
+from tests.lab.asterisk import Driver
+from tests.lab.sip.incoming import IncomingCall
+from tests.lab.sip.outgoing import OutgoingCall
+
+SNIPPETS = Path(__file__).parents[2] / "asterisk"
+
+ROUTES = """
+[from-trunk]
+; 60: no snippet; 61, 62: the name, over FastAGI and HTTP; 63, 64: the manager first; 65: the same in FreePBX
+exten => 74951230060,1,Dial(@TECH@/101,3)
+exten => 74951230061,1,Gosub(ami-planfix-contact,s,1(${EXTEN}))
+ same => n,Dial(@TECH@/101,3)
+exten => 74951230062,1,Gosub(ami-planfix-contact-http,s,1(${EXTEN}))
+ same => n,Dial(@TECH@/101,3)
+exten => _7495123006[34],1,Gosub(ami-planfix-manager,s,1(${EXTEN},1))
+ same => n,Dial(@TECH@/101,3)
+exten => 74951230065,1,Set(__FROM_DID=${EXTEN})
+ same => n,Goto(customdests,dest-1,1)
+
+; As FreePBX writes a custom destination that returns.
+[customdests]
+exten => dest-1,1,NoOp(Entering Custom Destination manager first)
+ same => n,Gosub(ami-planfix-freepbx-manager,s,1)
+ same => n,NoOp(Returned from Custom Destination manager first)
+ same => n,Goto(from-did-direct,101,1)
+
+[from-internal]
+exten => _6X.,1,Gosub(ami-planfix-client,s,1(${EXTEN:1}))
+ same => n,Dial(@TECH@/${EXTEN:1}@provider,3)
+
+[our-hints]
+exten => 101,hint,@TECH@/101&Custom:DND101
+exten => 103,hint,@TECH@/103&Custom:DND103
+exten => 106,hint,@TECH@/106&Custom:DND106
+"""
+PREFIXED, EXCLUDED = "74951230062", "74951230064"
+
+
+class House:
+    """What a test needs of it."""
+
+    def __init__(self, lab: Lab, home: Home, process: Process) -> None:
+        self.lab, self.home, self.process = lab, home, process
+        self.planfix = home.planfix
+
+    def knows(self, name: str, manager: str = "", phone: str = "79101234567") -> None:
+        """Let Planfix know a client."""
+        self.planfix.contacts[phone] = Contact(name, Extension(manager) if manager else None)
+
+    async def call(self, did: str, extension: str = "101") -> tuple[OutgoingCall, IncomingCall, float]:
+        """Let the client call; the phone that rings, and after how many seconds it does."""
+        began = time.monotonic()
+        client = await self.lab.client.dial(did)
+        part = await self.lab.phones[extension].rings(20)
+        return client, part, time.monotonic() - began
+
+    async def shown(self, did: str, extension: str = "101") -> str:
+        """Let the client call and give up: the name on the screen."""
+        client, part, _ = await self.call(did, extension)
+        await self.over(client)
+        return part.caller_name
+
+    async def delay(self, did: str) -> float:
+        """Let the client call and give up: the seconds until 101 rings."""
+        client, _, seconds = await self.call(did)
+        await self.over(client)
+        return seconds
+
+    async def over(self, client: OutgoingCall) -> None:
+        """Let the client give up, and wait until all is quiet."""
+        await client.hang_up()
+        await self.lab.quiet()
+        self.lab.forget()
+
+
+@asynccontextmanager
+async def house(version: int, driver: Driver, folder: Path, **contacts: object) -> AsyncIterator[House]:
+    """Set it up; `contacts` are its keys in the configuration, where nothing is kept if nothing else is said."""
+    async with EmbeddedPlanfix() as planfix, Lab(version, driver) as lab:
+        asterisk = lab.asterisk
+        account = {"port": asterisk.ami_port, "username": asterisk.ami_username, "secret": asterisk.ami_secret}
+        home = Home(planfix, folder, account)
+        listen = f"127.0.0.1:{home.fastagi_port}"
+        home.sections["contacts"] = {"fastagi": listen, "hints": "our-hints", "cache": 0, **contacts}
+        home.sections["trunks"] = [{"channel": lab.device("provider"), "number": "74951230000"}]
+        home.sections["dids"] = [
+            {"number": PREFIXED, "prefix": "Sales:"},
+            {"number": EXCLUDED, "to_manager": False},
+        ]
+        home.write_config()
+        await install(lab, home)
+        async with home.daemon() as process:
+            await process.logged("ami connected")
+            yield House(lab, home, process)
+
+
+async def install(lab: Lab, home: Home) -> None:
+    """Do what our documentation tells an administrator to do."""
+    etc = lab.asterisk.folder / "etc"
+    for snippet in SNIPPETS.glob("extensions-*.conf"):
+        text = snippet.read_text("utf-8").replace("PJSIP/", f"{lab.asterisk.technology}/")
+        text = text.replace("127.0.0.1:4583", f"127.0.0.1:{home.fastagi_port}")
+        text = text.replace("127.0.0.1:8093", f"127.0.0.1:{home.admin_port}")
+        (etc / snippet.name).write_text(text, "utf-8")
+    routes = ROUTES.replace("@TECH@", lab.asterisk.technology)
+    names = [path.name for path in sorted(SNIPPETS.glob("extensions-*.conf"))]
+    with (etc / "extensions.conf").open("a", encoding="utf-8") as file:
+        file.write("".join(f'#include "{name}"\n' for name in names) + routes)
+    await lab.ami.action("Command", Command="dialplan reload")

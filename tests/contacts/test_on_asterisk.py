@@ -1,0 +1,215 @@
+"""The whole way on a real Asterisk: what phones show, who rings, how long a caller waits when all goes wrong."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from ami_planfix.demo.planfix import Fault, broken, cut, garbage, hang, refuse, refuse_token
+from tests.contacts.house import EXCLUDED, PREFIXED, House, house
+from tests.daemon_process import Process
+from tests.lab.asterisk import Driver
+
+pytestmark = pytest.mark.asterisk
+
+ASTERISKS: list[tuple[int, Driver]] = [(22, "pjsip"), (16, "pjsip"), (16, "chan_sip")]
+everywhere = pytest.mark.parametrize(("version", "driver"), ASTERISKS)
+
+NAME = "74951230061"
+MANAGER, FREEPBX = "74951230063", "74951230065"
+LIMIT = 1.0
+
+
+@everywhere
+async def test_the_name_is_on_the_screen(version: int, driver: Driver, tmp_path: Path) -> None:
+    async with house(version, driver, tmp_path) as place:
+        assert await place.shown(NAME) == ""
+        place.knows("ООО «Ромашка», Иванов Пётр")
+        assert await place.shown(NAME) == "ООО Ромашка Иванов Пётр"
+        assert await place.shown(PREFIXED) == "Sales: ООО Ромашка Иванов Пётр"
+        asked = place.planfix.received[-1].fields
+        assert (asked["cmd"], asked["phone"]) == ("contact", "79101234567")
+        channels = [one["Linkedid"] for one in place.lab.ami.events if one["Event"] == "Newchannel"]
+        assert asked["callid"] == channels[-1]
+
+        place.knows("Клиент Важный", phone="79035550000")
+        employee = await place.lab.phones["101"].dial("679035550000")
+        client = await place.lab.outsider.rings()
+        await client.answer()
+        await employee.answered()
+        assert any("Клиент Важный" in shown for shown in employee.identities), employee.identities
+        await place.over(employee)
+
+
+@everywhere
+async def test_names_in_latin_letters_for_phones_that_have_no_others(
+    version: int, driver: Driver, tmp_path: Path
+) -> None:
+    async with house(version, driver, tmp_path, transliterate=True) as place:
+        place.knows("Щёголев Юрий")
+        assert await place.shown(NAME) == "Shchegolev Yuriy"
+
+
+@everywhere
+@pytest.mark.parametrize("did", [MANAGER, FREEPBX])
+async def test_the_call_goes_to_the_manager_first_and_comes_back(
+    version: int, driver: Driver, did: str, tmp_path: Path
+) -> None:
+    async with house(version, driver, tmp_path) as place:
+        place.knows("Иванов", manager="103")
+        phones = place.lab.phones
+        client, manager, _ = await place.call(did, "103")
+        assert manager.caller_name == "Иванов"
+        await manager.answer()
+        await client.answered()
+        assert phones["101"].is_quiet()
+        await place.over(client)
+
+        # Nobody answers there, or declines: the normal route.
+        client, manager, _ = await place.call(did, "103")
+        normal = await phones["101"].rings(30)
+        await manager.ended()
+        assert normal.caller_name == "Иванов"
+        await place.over(client)
+        client, manager, _ = await place.call(did, "103")
+        manager.refuse(486)
+        await phones["101"].rings()
+        await place.over(client)
+
+
+@everywhere
+async def test_a_manager_who_cannot_be_reached_is_not_rung(version: int, driver: Driver, tmp_path: Path) -> None:
+    async with house(version, driver, tmp_path) as place:
+        lab = place.lab
+        place.knows("Иванов", manager="103")
+        for state, rung in (("BUSY", "101"), ("NOT_INUSE", "103"), ("BUSY", "101")):
+            await lab.variable("DEVICE_STATE(Custom:DND103)", state)
+            await place.shown(MANAGER, rung)
+            assert (rung == "103") or lab.phones["103"].is_quiet()
+        assert await reason(place) == "103 is busy or do not disturb"
+
+        await lab.variable("DEVICE_STATE(Custom:DND103)", "NOT_INUSE")
+        await lab.phones["103"].register(expires=0)
+        assert await reason(place) == "103 is not registered"
+        await place.shown(MANAGER)
+        await lab.phones["103"].register()
+        assert await reason(place) == ""
+
+        talking = await lab.phones["103"].dial("102")
+        await (await lab.phones["102"].rings()).answer()
+        assert await reason(place) == "103 is in use"
+        client, part, _ = await place.call(MANAGER)
+        await client.hang_up()
+        await part.ended()
+        await place.over(talking)
+
+        assert "dids.to_manager" in await reason(place, EXCLUDED)
+        await place.shown(EXCLUDED)
+        place.knows("Иванов", manager="109")
+        assert await reason(place) == "109 is no extension of this PBX"
+
+
+async def reason(place: House, did: str = MANAGER) -> str:
+    """Ask as the dialplan does: why is the manager not rung?"""
+    address = f"http://127.0.0.1:{place.home.admin_port}/contact?phone=79101234567&did={did}"
+    async with ClientSession() as session, session.get(address) as answer:
+        return (await answer.text()).split("|")[3]
+
+
+TROUBLES: dict[str, Fault] = {
+    "hangs": hang(),
+    "refuses": refuse(),
+    "refuses our token": refuse_token(),
+    "is broken": broken(),
+    "talks nonsense": garbage(),
+    "hangs up": cut(),
+    "answers late": Fault(200, b'{"contact_name": "Late"}', delay=5 * LIMIT),
+}
+
+
+def always(fault: Fault) -> Callable[[Mapping[str, str]], Fault]:
+    return lambda _: fault
+
+
+@everywhere
+async def test_no_trouble_keeps_a_caller_longer_than_the_limit(version: int, driver: Driver, tmp_path: Path) -> None:
+    measured: dict[str, list[float]] = {}
+    async with house(version, driver, tmp_path, timeout=LIMIT) as place:
+        place.knows("Иванов", manager="103")
+        measured["without ami-planfix"] = [await place.delay("74951230060") for _ in range(3)]
+        measured["all is well"] = [await place.delay(NAME) for _ in range(3)]
+        for trouble, fault in TROUBLES.items():
+            place.planfix.fault_for = always(fault)
+            # The fourth is not asked any more: nobody waits for a Planfix that has failed three times.
+            measured[f"Planfix {trouble}"] = [await place.delay(NAME) for _ in range(4)]
+            place.planfix.fault_for = lambda _: None
+            place.planfix.release()
+            await place.process.end()
+            place.process = await started(place)
+
+        place.planfix.fault_for = lambda _: hang()
+        client = await place.lab.client.dial(NAME)
+        await place.planfix.wait_for(lambda _: place.planfix.waiting > 0, 10)
+        began = time.monotonic()
+        await place.process.kill()
+        await place.lab.phones["101"].rings()
+        measured["daemon killed meanwhile"] = [time.monotonic() - began]
+        await place.over(client)
+        measured["daemon away"] = [await place.delay(NAME) for _ in range(3)]
+        measured["daemon away, to the manager"] = [await place.delay(MANAGER)]
+        measured["daemon away, HTTP"] = [await place.delay(PREFIXED)]
+
+        await place.process.end()
+        place.process = await started(place)
+        place.process.signal(signal.SIGSTOP)
+        measured["daemon frozen, HTTP"] = [await place.delay(PREFIXED)]
+        place.process.signal(signal.SIGCONT)
+        place.planfix.release()
+        await place.process.end()
+    table = [f"{what:32}" + " ".join(f"{1000 * one:7.0f}" for one in times) for what, times in measured.items()]
+    print(f"Asterisk {version} {driver}: ms from the client's INVITE to the phone's", *table, sep="\n")
+    assert max(max(times) for what, times in measured.items() if "frozen" not in what) < LIMIT + 1.5, table
+    assert max(measured["daemon frozen, HTTP"]) < 3.5, table
+
+
+async def started(place: House) -> Process:
+    process = await Process.start(place.home, (), None)
+    await process.ready()
+    return process
+
+
+async def test_a_hundred_lookups_a_second_with_a_slow_planfix_and_the_calls_go_on(tmp_path: Path) -> None:
+    async with house(22, "pjsip", tmp_path, timeout=LIMIT) as place:
+        place.planfix.fault_for = lambda _: hang()
+        flood = asyncio.create_task(ask_often(place, 100, seconds=3))
+        delays = [await place.delay(NAME) for _ in range(3)]
+        waited = await flood
+        place.planfix.release()
+    assert max(delays) < LIMIT + 1.5, delays
+    assert len(waited) == 300
+    assert max(waited) < LIMIT + 1.5, max(waited)
+    print(f"calls: {delays}; lookups: worst {max(waited):.2f} s, last {waited[-1]:.3f} s")
+
+
+async def ask_often(place: House, each_second: int, seconds: int) -> list[float]:
+    """Ask over FastAGI for that many different numbers; how long each waited."""
+
+    async def ask(phone: int) -> float:
+        began = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.home.fastagi_port)
+        said = f"agi_network_script: contact\nagi_callerid: {phone}\nagi_uniqueid: 1.1\n\n"
+        writer.write(said.encode())
+        while await reader.readline():
+            writer.write(b"200 result=1\n")
+        writer.close()
+        return time.monotonic() - began
+
+    tasks = []
+    for number in range(each_second * seconds):
+        tasks.append(asyncio.create_task(ask(79100000000 + number)))
+        await asyncio.sleep(1 / each_second)
+    return await asyncio.gather(*tasks)
