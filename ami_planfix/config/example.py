@@ -63,7 +63,11 @@ def _keys(section: type[Section]) -> Iterator[str]:
 
 
 def _value(field: FieldInfo) -> str:
-    value = field.examples[0] if field.examples else "" if field.is_required() else field.default
+    return written(field.examples[0] if field.examples else "" if field.is_required() else field.default)
+
+
+def written(value: object) -> str:
+    """Write a value as it stands in the file."""
     match value:
         case SecretStr():
             value = value.get_secret_value()
