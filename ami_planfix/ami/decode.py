@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ami_planfix.ami.wire import decode_text, event_name, parse
 from ami_planfix.calls import events
+from ami_planfix.calls.attributes import VARIABLE
 from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
 
 VARIABLES = frozenset(
@@ -25,7 +26,7 @@ VARIABLES = frozenset(
 )
 """Channel variables whose `VarSet` is decoded."""
 
-DATA_PREFIX = "PLANFIX_DATA_"
+DATA_PREFIX = VARIABLE
 """And those whose names begin with this."""
 
 APPLICATIONS = frozenset({"Dial", "Monitor", "Queue"})

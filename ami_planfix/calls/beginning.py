@@ -175,7 +175,7 @@ class Beginnings:
         call.did = number
         did = self._directory.did(number)
         call.reported = did is None or did.reported
-        call.data = did.data if did is not None else ()
+        call.attributes.configured = did.data if did is not None else ()
 
     # Outgoing
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from ami_planfix.calls import causes
+from ami_planfix.calls.attributes import Attributes
 from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.moment import Choices, Moment
 from ami_planfix.calls.part import ENGAGED, TALKED, Happening, Part, Reported, State
@@ -27,7 +28,7 @@ class Call:
 
     __slots__ = (
         "_choices", "_directory", "_is_a_client", "_recordings", "_since", "_spent", "_stand_in", "_stays", "_talked",
-        "answered", "attempts", "callid", "client", "data", "did", "direction", "first_dialled", "over", "owners",
+        "answered", "attempts", "attributes", "callid", "client", "did", "direction", "first_dialled", "over", "owners",
         "parts", "phone", "reported", "said_anything", "since", "why",
     )  # fmt: skip
 
@@ -45,8 +46,7 @@ class Call:
         self.since = since
         self.phone = ""
         self.did = ""
-        self.data: tuple[tuple[str, str], ...] = ()
-        """What is configured for the DID, for the call's data tag."""
+        self.attributes = Attributes(choices.attributes, since)
         self.reported = True
         """False where the configuration says that nothing is sent (rule 26); it is followed all the same."""
         self.client: Channel | None = None
@@ -80,8 +80,10 @@ class Call:
         if self.over:
             return
         if self.client is None:
+            self.attributes.note(None, (*self.owners.values(), *self.attempts))
             self._observe_dialling(moment)
         if self.client is not None and not self.over:
+            self.attributes.note(self.client, (*conversation(self.client), *ringing(self.client)))
             self._observe_client(self.client, moment)
         self._count_talk()
 
@@ -286,6 +288,7 @@ class Call:
             self._take(part, Happening.BRIDGED, self.why or "2", moment)
         self.answered = True
         if met:
+            self.attributes.answer(moment.at)
             for part in self._open():
                 if part.extension not in talking and not _joins(part):
                     self._complete(part, Outcome.CANCELED, self.why or "2", moment)
@@ -417,7 +420,7 @@ class Call:
                     duration=seconds if ended else 0,
                     recorded=recorded,
                     recordings=tuple(recording.file for recording in self._recordings) if recorded else (),
-                    data=self.data if ended else (),
+                    data=self.attributes.fields(moment.at) if ended else (),
                 )
             )
 

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from ami_planfix.calls import events
+from ami_planfix.calls.attributes import MOST, field_of, safe_value
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.causes import ended_by_itself
 from ami_planfix.calls.events import BridgeId, Event, Present, Snapshot, Uniqueid
@@ -135,6 +136,8 @@ class Hearing:
                     self._beginnings.note_dial(channel, event.data)
                 elif event.application == "Monitor":
                     channel.plan.pending_file = _monitored(event.data)
+                elif event.application == "Queue":
+                    channel.plan.queue = event.data.partition(",")[0]
             case events.HangupRequest():
                 channel.hangup_requested |= _is_the_callers(event)
                 channel.cause = event.cause
@@ -275,7 +278,9 @@ class Hearing:
                 case "FROM_DID" if event.value:
                     self._beginnings.set_did(channel, event.value)
                 case _:
-                    pass
+                    name = field_of(event.variable)
+                    if name and (name in channel.plan.data or len(channel.plan.data) < MOST):
+                        channel.plan.data[name] = safe_value(event.value)
         return channels
 
     def _attended_transfer(self, event: events.AttendedTransfer) -> list[Channel]:

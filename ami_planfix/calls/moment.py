@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.reports import Report, Silence
 
 
@@ -11,6 +12,7 @@ class Choices(NamedTuple):
 
     transfers_each: bool = False
     missed_each: bool = False
+    attributes: frozenset[Attribute] = frozenset()
 
 
 @dataclass(slots=True)

@@ -74,8 +74,8 @@ class Plan:
     """What the dialplan, running on a channel, has told of its intentions."""
 
     __slots__ = (
-        "dexten", "dialled", "dials_now", "forwarder", "named", "pending_file", "stands_in_for", "tried_leg",
-        "tried_trunk",
+        "data", "dexten", "dialled", "dials_now", "forwarder", "named", "pending_file", "queue", "stands_in_for",
+        "tried_leg", "tried_trunk",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -96,6 +96,10 @@ class Plan:
         """A Dial that names a trunk ran on it."""
         self.pending_file = ""
         """`MIXMONITOR_FILENAME`, until its recording starts."""
+        self.data: dict[str, str] = {}
+        """Fields for the call's data tag, from variables `PLANFIX_DATA_...`."""
+        self.queue = ""
+        """The queue that it entered last."""
 
 
 class Channel:

@@ -7,6 +7,7 @@ on what an event says.
 
 from typing import NamedTuple
 
+from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.call import Call
 from ami_planfix.calls.events import Event, Snapshot, Uniqueid
@@ -26,6 +27,7 @@ class Settings(NamedTuple):
     """Goes before every callid with a hyphen, if not empty."""
     transfers_each: bool = False
     missed_each: bool = False
+    attributes: frozenset[Attribute] = frozenset()
 
 
 DEFAULT_SETTINGS = Settings()
@@ -70,7 +72,7 @@ class Tracker:
             directory,
             self._register,
             prefix=f"{settings.pbx}-" if settings.pbx else "",
-            choices=Choices(settings.transfers_each, settings.missed_each),
+            choices=Choices(settings.transfers_each, settings.missed_each, settings.attributes),
         )
         self._hearing = Hearing(self._pbx, directory, self._register, self._beginnings)
         self._last_heard = 0.0

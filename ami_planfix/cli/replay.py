@@ -7,6 +7,7 @@ import click
 
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
+from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.events import Event
 from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import LiveCall, Settings, Tracker
@@ -63,7 +64,8 @@ def replay(config: Path | None, table: bool, explained: bool, files: tuple[Path,
 def tracker_of(config: Config, pbx: str) -> Tracker:
     """Make a fresh tracker as the daemon would; `pbx` is `ami.name`."""
     each = config.calls
-    return Tracker(Numbering(config), Settings(pbx, each.transfers == "each", each.missed == "each"))
+    wanted = frozenset(map(Attribute, each.attributes))
+    return Tracker(Numbering(config), Settings(pbx, each.transfers == "each", each.missed == "each", wanted))
 
 
 def reports_of(file: Path, tracker: Tracker) -> Iterator[Report]:

@@ -222,6 +222,11 @@ class Calls(Section):
     missed: Literal["one", "each"] = Field(
         "one", description="A call that several phones missed is `one` missed call, or one for `each`."
     )
+    attributes: tuple[Literal["queue", "waiting", "hangup"], ...] = Field(
+        (),
+        description="Sent with a call's end for its data tag: its queue, the seconds until an answer, who hung up.",
+        examples=[["queue", "waiting", "hangup"]],
+    )
     timeline_days: Days = Field(14, description="Days for which `ami-planfix explain` can tell about a call.")
 
 

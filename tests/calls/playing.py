@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.reports import Report, Silence
 from ami_planfix.calls.tracker import Settings, Tracker
 from ami_planfix.config.model import Config
@@ -21,7 +22,8 @@ NOBODY: dict[str, object] = {**NUMBERING, "default_extension": ""}
 def tracker_of(**sections: object) -> Tracker:
     """Make a tracker under a configuration: the usual one, but for the sections that are given."""
     config = Config.model_validate({"numbering": NUMBERING, "trunks": TRUNKS, **sections})
-    each = Settings(config.ami.name, config.calls.transfers == "each", config.calls.missed == "each")
+    wanted = frozenset(map(Attribute, config.calls.attributes))
+    each = Settings(config.ami.name, config.calls.transfers == "each", config.calls.missed == "each", wanted)
     return Tracker(Numbering(config), each)
 
 

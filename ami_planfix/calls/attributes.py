@@ -1,0 +1,95 @@
+"""What a call's data tag gets at its end: what is configured for the DID, what the dialplan set, figures of our own.
+
+The dialplan sets channel variables `PLANFIX_DATA_utm_source` on the client's or an employee's channel; they win over
+what is configured, the client's over an employee's, and an empty one takes the field away. Ours are sent only where
+the administrator wants them (`calls.attributes`). Source: Planfix API, `event`, `data_NAME`.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+from ami_planfix.calls.pbx import Channel
+
+VARIABLE = "PLANFIX_DATA_"
+"""How the names of the dialplan's variables begin."""
+LONGEST = 500
+"""Characters of a value."""
+MOST = 50
+"""Fields of a call."""
+
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+class Attribute(StrEnum):
+    """A figure of our own."""
+
+    QUEUE = "queue"
+    """The queue in which the client waited last."""
+    WAITING = "waiting"
+    """Whole seconds from the beginning of the call until somebody answered, or until its end."""
+    HANGUP = "hangup"
+    """Who hung up first: `client`, `employee`, or `pbx`."""
+
+
+def field_of(variable: str) -> str:
+    """Tell the field that a channel variable sets; `''` if none."""
+    name = variable.removeprefix(VARIABLE)
+    return name if variable.startswith(VARIABLE) and _NAME.fullmatch(name) else ""
+
+
+def safe_value(value: str) -> str:
+    """Make one line of at most `LONGEST` characters out of what the dialplan set."""
+    return _CONTROL.sub(" ", value).strip()[:LONGEST]
+
+
+class Attributes:
+    """The attributes of one call."""
+
+    __slots__ = ("_answered_at", "_hung_up", "_queue", "_since", "_told", "_wanted", "configured")
+
+    def __init__(self, wanted: frozenset[Attribute], since: float) -> None:
+        self.configured: tuple[tuple[str, str], ...] = ()
+        """For the DID."""
+        self._wanted = wanted
+        self._since = since
+        self._told: dict[str, str] = {}
+        self._queue = ""
+        self._answered_at: float | None = None
+        self._hung_up = ""
+
+    def note(self, client: Channel | None, employees: Iterable[Channel]) -> None:
+        """Look at the channels of the call."""
+        for channel in employees:
+            self._told.update(channel.plan.data)
+            if channel.hangup_requested and channel.extension is not None and not _only_rings(channel):
+                self._hung_up = self._hung_up or "employee"
+        if client is not None:
+            self._told.update(client.plan.data)
+            self._queue = client.plan.queue or self._queue
+            if client.hangup_requested:
+                self._hung_up = self._hung_up or "client"
+
+    def answer(self, at: float) -> None:
+        """Take that an employee and the client talk from now on."""
+        if self._answered_at is None:
+            self._answered_at = at
+        self._hung_up = ""
+
+    def fields(self, at: float) -> tuple[tuple[str, str], ...]:
+        """Tell all fields of a call that ends now."""
+        found = dict(self.configured)
+        if Attribute.QUEUE in self._wanted and self._queue:
+            found["queue"] = self._queue
+        if Attribute.WAITING in self._wanted:
+            until = self._answered_at if self._answered_at is not None else at
+            found["waiting"] = str(int(max(0.0, until - self._since)))
+        if Attribute.HANGUP in self._wanted:
+            found["hangup"] = self._hung_up or "pbx"
+        found.update(self._told)
+        return tuple((name, value) for name, value in found.items() if value)[:MOST]
+
+
+def _only_rings(channel: Channel) -> bool:
+    return channel.dial is not None and channel.dial.source is not None and not channel.was_bridged

@@ -1,0 +1,138 @@
+"""What a call's data tag gets: the DID's fields, the dialplan's, and our own where they are wanted."""
+
+import pytest
+
+from ami_planfix.calls.attributes import LONGEST, MOST
+from ami_planfix.calls.reports import Stage
+from tests.calls.events_of import CLIENT, COMPANY, DID, History
+from tests.calls.playing import reports_of
+
+SITE: dict[str, object] = {"dids": [{"number": DID, "data": {"utm_source": "site", "page": "1"}}]}
+OURS: dict[str, object] = {"calls": {"attributes": ["queue", "waiting", "hangup"]}}
+
+
+@pytest.fixture
+def history() -> History:
+    return History()
+
+
+def data_of(history: History, **sections: object) -> dict[str, str]:
+    """Play a history: the fields of the last report; no report before a COMPLETED has any."""
+    reports = reports_of(history, **sections)
+    assert not [one for one in reports if one.stage is not Stage.COMPLETED and one.data]
+    return dict(reports[-1].data)
+
+
+class TestTheDialplans:
+    def test_a_variable_on_the_clients_channel_is_sent_with_the_end(self, history: History) -> None:
+        client = history.rings_in()
+        history.sets(client, "PLANFIX_DATA_utm_source", "yandex")
+        leg = history.converses(client)
+        history.hangs_up(client, leg)
+        assert data_of(history) == {"utm_source": "yandex"}
+
+    def test_it_wins_over_what_is_configured_and_an_empty_one_takes_it_away(self, history: History) -> None:
+        client = history.rings_in()
+        history.sets(client, "PLANFIX_DATA_utm_source", "yandex")
+        history.sets(client, "PLANFIX_DATA_page", "")
+        history.hangs_up(client)
+        assert data_of(history, **SITE) == {"utm_source": "yandex"}
+
+    def test_what_is_configured_is_sent_where_the_dialplan_says_nothing(self, history: History) -> None:
+        history.hangs_up(history.rings_in())
+        assert data_of(history, **SITE) == {"utm_source": "site", "page": "1"}
+
+    def test_an_employees_channel_counts_too_and_the_clients_wins(self, history: History) -> None:
+        client = history.rings_in()
+        leg = history.converses(client)
+        history.sets(leg, "PLANFIX_DATA_mood", "good")
+        history.sets(leg, "PLANFIX_DATA_who", "employee")
+        history.sets(client, "PLANFIX_DATA_who", "client")
+        history.hangs_up(leg, client)
+        assert data_of(history) == {"mood": "good", "who": "client"}
+
+    def test_the_channel_of_the_employee_who_calls_out(self, history: History) -> None:
+        phone = history.phone_calls("101", CLIENT)
+        history.sets(phone, "PLANFIX_DATA_campaign", "5")
+        leg = history.dials(phone, "PJSIP/provider", f"{CLIENT}@provider", shown=COMPANY)
+        history.sets(leg, "PLANFIX_DATA_trunk", "provider")
+        history.refuses(leg)
+        history.hangs_up(phone)
+        assert data_of(history) == {"campaign": "5", "trunk": "provider"}
+
+    def test_other_calls_have_none_of_it(self, history: History) -> None:
+        client, other = history.rings_in(), history.rings_in("79035550000")
+        history.sets(client, "PLANFIX_DATA_a", "1")
+        history.hangs_up(client)
+        history.hangs_up(other)
+        assert data_of(history) == {}
+
+    def test_what_nobody_can_have_meant_is_left_out_or_cut(self, history: History) -> None:
+        client = history.rings_in()
+        for number in range(MOST + 10):
+            history.sets(client, f"PLANFIX_DATA_n{number}", "x" * 2 * LONGEST)
+        for name in ("PLANFIX_DATA_", "PLANFIX_DATA_a-b", "PLANFIX_DATA_" + "a" * 65, "PLANFIX_DATA_ф", "OTHER"):
+            history.sets(client, name, "1")
+        history.sets(client, "PLANFIX_DATA_n0", "a\r\nb")
+        history.hangs_up(client)
+        data = data_of(history)
+        assert list(data) == [f"n{number}" for number in range(MOST)]
+        assert data["n0"] == "a b"
+        assert data["n1"] == "x" * LONGEST
+
+
+class TestOurOwn:
+    def test_they_are_sent_only_where_they_are_wanted(self, history: History) -> None:
+        client = history.rings_in()
+        history.runs(client, "Queue", "q-all,tT,,,10")
+        history.hangs_up(client)
+        assert data_of(history) == {}
+        assert data_of(history, calls={"attributes": ["queue"]}) == {"queue": "q-all"}
+
+    def test_queue_waiting_time_and_who_hung_up(self, history: History) -> None:
+        client = history.rings_in()
+        history.later(2)
+        history.runs(client, "Queue", "q-all,tT,,,10")
+        history.later(5)
+        leg = history.converses(client)
+        history.later(30)
+        history.asks_to_hang_up(leg)
+        history.hangs_up(leg)
+        history.asks_to_hang_up(client)
+        history.hangs_up(client)
+        assert data_of(history, **OURS) == {"queue": "q-all", "waiting": "8", "hangup": "employee"}
+
+    def test_the_client_who_gave_up_waiting(self, history: History) -> None:
+        client = history.rings_in()
+        leg = history.dials(client, "PJSIP/101")
+        history.rings(leg)
+        history.later(7.9)
+        history.asks_to_hang_up(client)
+        history.hangs_up(leg, client)
+        assert data_of(history, **OURS) == {"waiting": "7", "hangup": "client"}
+
+    def test_a_phone_that_refused_did_not_end_the_call(self, history: History) -> None:
+        client = history.rings_in()
+        leg = history.dials(client, "PJSIP/101")
+        history.rings(leg)
+        history.asks_to_hang_up(leg, cause=None)
+        history.refuses(leg)
+        history.later(3)
+        history.hangs_up(client)
+        assert data_of(history, **OURS) == {"waiting": "3", "hangup": "pbx"}
+
+    def test_who_handed_the_call_on_did_not_end_it(self, history: History) -> None:
+        client = history.rings_in()
+        leg = history.converses(client)
+        history.asks_to_hang_up(leg)
+        history.transfers_blindly(leg, client, "102")
+        history.converses(client, "PJSIP/102")
+        history.asks_to_hang_up(client)
+        history.hangs_up(client)
+        assert data_of(history, **OURS)["hangup"] == "client"
+
+    def test_an_outgoing_call_waits_until_the_client_answers(self, history: History) -> None:
+        phone, leg = history.calls_out()
+        history.asks_to_hang_up(phone)
+        history.hangs_up(phone, leg)
+        assert data_of(history, **OURS) == {"waiting": "1", "hangup": "employee"}
