@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ami_planfix.ami.connection import Connection
 from ami_planfix.ami.settings import settings_of
+from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.tracker import Settings as TrackerSettings
 from ami_planfix.calls.tracker import Tracker
 from ami_planfix.config.model import Config
@@ -82,7 +83,8 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     phones = Phones(pbx, numbering, database)
     await phones.load()
     each = config.calls
-    choices = TrackerSettings(pbx, each.transfers == "each", each.missed == "each")
+    wanted = frozenset(map(Attribute, each.attributes))
+    choices = TrackerSettings(pbx, each.transfers == "each", each.missed == "each", wanted)
     tracker = Tracker(numbering, choices)
     pipeline = Pipeline(database, outbox, tracker, delivery.wake, board)
     connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
