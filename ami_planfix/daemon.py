@@ -96,6 +96,8 @@ class Daemon:
         self._start("asterisk", parts.connection.run())
         self._start("pipeline", parts.pipeline.run())
         self._start("delivery", parts.delivery.run())
+        if parts.recordings is not None:
+            self._start("recordings", parts.recordings.run())
         self._start("retention", parts.retention.run())
         self._start("resync", _resync(parts))
         self._start("looking", _look(parts))
@@ -116,7 +118,7 @@ class Daemon:
 
     async def _stop(self, parts: Parts, serving: Serving) -> None:
         await serving.stop_server()
-        await self._cancel({"asterisk", "resync", "greeting"})
+        await self._cancel({"asterisk", "resync", "greeting", "recordings"})
         await parts.clicks.close()
         await parts.pipeline.stop()
         await parts.delivery.stop(DRAIN)

@@ -26,6 +26,7 @@ from ami_planfix.planfix.account import Account
 from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording
 from ami_planfix.planfix.observing import Observing
+from ami_planfix.recordings.parts import Recordings, make_recordings
 from ami_planfix.retention import Retention
 from ami_planfix.status import Board
 from ami_planfix.storage.database import Database
@@ -55,6 +56,8 @@ class Parts:
     connection: Connection
     clicks: MakeCall
     contacts: Contacts
+    recordings: Recordings | None
+    """None without a place where links could lead to."""
 
 
 async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncExitStack) -> Parts:
@@ -86,7 +89,11 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     wanted = frozenset(map(Attribute, each.attributes))
     choices = TrackerSettings(pbx, each.transfers == "each", each.missed == "each", wanted)
     tracker = Tracker(numbering, choices)
-    pipeline = Pipeline(database, outbox, tracker, delivery.wake, board)
+    recordings = await _recordings(config, observe, database, outbox, delivery, tracker, board)
+    if recordings is not None:
+        stack.callback(recordings.close)
+        api.send_links(recordings.link_in)
+    pipeline = _pipeline(database, outbox, tracker, delivery, board, recordings)
     connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
     pipeline.attach(connection)
     deliveries = Deliveries(database, pbx)
@@ -111,7 +118,47 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         connection=connection,
         clicks=clicks,
         contacts=Contacts(config, numbering, lookup, connection),
+        recordings=recordings,
     )
+
+
+def _pipeline(
+    database: Database,
+    outbox: Outbox,
+    tracker: Tracker,
+    delivery: Delivery,
+    board: Board,
+    recordings: Recordings | None,
+) -> Pipeline:
+    if recordings is None:
+        return Pipeline(database, outbox, tracker, delivery.wake, board)
+    waiting = recordings.waiting
+
+    def written() -> None:
+        delivery.wake()
+        waiting.wake()
+
+    return Pipeline(database, outbox, tracker, written, board, noting=waiting.note)
+
+
+async def _recordings(
+    config: Config,
+    observe: bool,
+    database: Database,
+    outbox: Outbox,
+    delivery: Delivery,
+    tracker: Tracker,
+    board: Board,
+) -> Recordings | None:
+    if observe:
+        # What nobody is going to hear is not converted.
+        as_they_are = config.recordings.model_copy(update={"format": "original"})
+        config = config.model_copy(update={"recordings": as_they_are})
+
+    def is_live(callid: str) -> bool:
+        return any(call.callid == callid for call in tracker.live())
+
+    return await make_recordings(config, database, outbox, delivery.wake, is_live, board)
 
 
 def _lookup(config: Config, account: Account, stack: AsyncExitStack) -> Lookup:

@@ -13,12 +13,13 @@ read no further until there is room.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.listening import Heard
 from ami_planfix.calls.events import Event, Snapshot, Uniqueid
@@ -54,6 +55,10 @@ class Source(Protocol):
         """Read again."""
 
 
+Noting = Callable[[AsyncConnection, Iterable[Report]], Awaitable[None]]
+"""Writes down more about reports, in the transaction in which they are put into the outbox."""
+
+
 @dataclass(slots=True)
 class _Batch:
     """What is written in one transaction."""
@@ -82,6 +87,7 @@ class Pipeline:
         written: Callable[[], None],
         board: Board | None = None,
         clock: Callable[[], float] = time.time,
+        noting: Noting | None = None,
     ) -> None:
         self.silences: Counter[Silence] = Counter()
         """Calls that ended without a report, by reason."""
@@ -90,6 +96,7 @@ class Pipeline:
         self._outbox = outbox
         self._tracker = tracker
         self._written = written
+        self._noting = noting
         self._board = board or Board(clock)
         self._clock = clock
         self._scribe = Scribe()
@@ -258,6 +265,8 @@ class Pipeline:
         async with self._database.write() as connection:
             await self._journal.write(connection, batch.rows, batch.gone)
             await self._outbox.put(connection, batch.reports, self._clock())
+            if self._noting is not None and batch.reports:
+                await self._noting(connection, batch.reports)
         self._in_hand = _Batch()
         if self._failing:
             self._failing = False

@@ -19,6 +19,7 @@ from ami_planfix.web.control import Control
 from ami_planfix.web.explaining import Explaining
 from ami_planfix.web.opening import Opening
 from ami_planfix.web.planfix import FromPlanfix
+from ami_planfix.web.recordings import Downloads
 from ami_planfix.whose import whose
 
 
@@ -41,7 +42,10 @@ class Serving:
             parts.board.say("server", State.OFF, why)
         else:
             self._server = self._opening(
-                "server", self._for_planfix(server), lambda one: self._open_server(one, server), "clicks in Planfix"
+                "server",
+                self._for_planfix(server),
+                lambda one: self._open_server(one, server),
+                "clicks and recordings in Planfix",
             )
             await self._server.start()
         admin = Admin(parts.board, lambda: parts.pipeline.alive, self._figures)
@@ -99,7 +103,10 @@ class Serving:
             lambda told: compare(told, token, server.public_url),
         )
         callers = Callers(map(ip_network, server.allow_from), map(ip_network, server.trusted_proxies))
-        return FromPlanfix(token, self._parts.clicks, account, callers).routes()
+        routes = FromPlanfix(token, self._parts.clicks, account, callers).routes()
+        if (recordings := self._parts.recordings) is not None:
+            routes += Downloads(recordings.playback, callers, self._parts.config.recordings.downloads).routes()
+        return routes
 
     def _for_dialplan(self) -> list[web.AbstractRouteDef]:
         # An observer leaves Planfix alone.

@@ -60,7 +60,12 @@ class PlanfixApi:
         self._wording = wording
         self._timeout = timeout
         self._clock = clock
+        self._link_in: Callable[[Report], str] = lambda report: ""
         self._session: aiohttp.ClientSession | None = None
+
+    def send_links(self, link_in: Callable[[Report], str]) -> None:
+        """Say which link to a recording goes with a report (`recordings.link: completed`); `''`: none."""
+        self._link_in = link_in
 
     @property
     def is_set_up(self) -> bool:
@@ -69,7 +74,7 @@ class PlanfixApi:
 
     async def event(self, report: Report) -> None:
         """Tell Planfix a report; raise a PlanfixError if it was not taken."""
-        await self._call(event_form(report, self._wording))
+        await self._call(event_form(report, self._wording, self._link_in(report)))
 
     async def record(self, callid: str, link: str, temporary: bool = False) -> None:
         """Tell Planfix where a call's recording is; `temporary`: the link serves one download."""

@@ -57,9 +57,12 @@ def status_name(outcome: Outcome, wording: Wording = DEFAULT_WORDING) -> str:
     return wording.canceled_status if outcome is Outcome.CANCELED else _STATUSES[outcome]
 
 
-def event_form(report: Report, wording: Wording = DEFAULT_WORDING) -> Form:
-    """Write a report as the form of `event`."""
-    return {name: str(value) for name, value in _event_fields(report, wording).items()}
+def event_form(report: Report, wording: Wording = DEFAULT_WORDING, record_link: str = "") -> Form:
+    """Write a report as the form of `event`; with `record_link` where the recording's link is known already."""
+    form = {name: str(value) for name, value in _event_fields(report, wording).items()}
+    if record_link and report.recorded:
+        form["record_link"] = record_link
+    return form
 
 
 def as_json_line(report: Report, wording: Wording = DEFAULT_WORDING) -> str:
