@@ -2,15 +2,16 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "ami_planfix"
-LONGEST_MODULE = 470
+LONGEST_MODULE = 450
 LONGEST_FUNCTION = 60
 
 
@@ -43,11 +44,13 @@ def cited(path: Path) -> set[int]:
     return {int(number) for number in named}
 
 
-def test_imports_run_one_way_the_heart_is_pure_and_one_module_knows_panoramisk(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
-    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+def test_imports_run_one_way_the_heart_is_pure_and_one_module_knows_panoramisk() -> None:
+    # A process of its own: import-linter silences the loggers of whoever runs it.
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("path", modules(PACKAGE), ids=shown)

@@ -66,13 +66,13 @@ async def _capture(section: Ami, stream: BinaryIO, seconds: float | None) -> int
             stream.flush()
             count += 1
 
-    ears = Ears(_Nobody(), lambda: None)
-    ears.observer = write
-    link = await open_link(settings_of(section), ears)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, ended.set)  # before the first event: whoever sees one may end us
+    ears = Ears(_Nobody(), lambda: None)
+    ears.observer = write
+    link = await open_link(settings_of(section), ears)
     link.gone.add_done_callback(lambda _: ended.set())
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
