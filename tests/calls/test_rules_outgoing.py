@@ -229,6 +229,25 @@ class TestRule18TransferOfAnOutgoingCall:
         history.hangs_up(client)
         assert said(history)[2:] == ["OUTGOING 102", "COMPLETED 102 Canceled", "COMPLETED 101 Success 3 s"]
 
+    def test_a_colleague_to_whom_the_ringing_call_is_handed_over_has_it_to_its_end(self, history: History) -> None:
+        colleague = history.phone_calls("102", "101")
+        first = history.dials(colleague, "PJSIP/101")
+        history.rings(first)
+        history.answers(first)
+        history.meet(colleague, first)
+        second = history.phone_calls("101", CLIENT)
+        leg = tries(history, second)
+        transferred = events.AttendedTransfer(
+            history.at, "Success", first.now, second.now, colleague.now, None, "App", "Dial", None
+        )
+        history.say(transferred)
+        history.leaves(colleague, first)
+        history.hangs_up(first, second)
+        leg.source = colleague
+        history.refuses(leg, "NOANSWER", 0)
+        history.hangs_up(colleague)
+        assert said(history) == ["OUTGOING 101", "OUTGOING 102", "COMPLETED 101 Canceled", "COMPLETED 102 NoAnswer"]
+
 
 class TestRule25ClientFirst:
     """Rule 25: an Originate that dials the client first (callback widgets, diallers)."""
@@ -273,7 +292,7 @@ class TestRule25ClientFirst:
         client = history.originates("PJSIP/provider", caller=STRANGER)
         history.rings(client)
         history.refuses(client, "NOANSWER", 0)
-        assert said(history) == []
+        assert silences(history) == [Silence.NOBODY]
 
     def test_through_a_local_channel_it_is_the_same(self, history: History) -> None:
         one, two = history.local(STRANGER)
