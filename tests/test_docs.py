@@ -1,0 +1,152 @@
+"""The documents tell what is: commands, keys, version, links; and they stand on their own."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from ami_planfix import __version__
+from ami_planfix.cli.main import COMMANDS, cli
+from ami_planfix.config.load import EVERYTHING, load
+from ami_planfix.config.reference import HEADING, reference
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+README_RU = ROOT / "docs" / "README.ru.md"
+CONFIGURATION = ROOT / "docs" / "admin" / "configuration.md"
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("README.md")})
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def command(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Give each command, and those inside of groups."""
+    for name in COMMANDS:
+        found = command(name)
+        yield name, found
+        if isinstance(found, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in found.commands.items())
+
+
+def in_short(one: click.Command) -> str:
+    """Give the sentence with which `--help` begins."""
+    return " ".join((one.help or "").partition("\n\n")[0].split())
+
+
+def rows(path: Path) -> dict[str, str]:
+    """Give the table of commands: `| `name ARGUMENTS` | what it does |`."""
+    found = re.findall(r"^\| `ami-planfix ([^`]+)` \| (.+) \|$", text_of(path), re.MULTILINE)
+    known = [name for name, _ in commands()]
+    table: dict[str, str] = {}
+    for written, told in found:
+        name = max((one for one in known if f"{written} ".startswith(f"{one} ")), key=len, default=written)
+        table[name] = told
+    return table
+
+
+def headings(path: Path) -> set[str]:
+    """Give the anchors of a document's headings, as GitHub makes them."""
+    anchors = set()
+    for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(path)), re.MULTILINE):
+        words = re.sub(r"[`*_]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+        anchors.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
+    return anchors
+
+
+def test_the_readme_has_every_command_with_the_words_of_its_help() -> None:
+    assert rows(README) == {name: in_short(one) for name, one in commands()}
+
+
+def test_the_russian_readme_has_every_command() -> None:
+    assert list(rows(README_RU)) == list(rows(README))
+
+
+def test_every_option_that_a_document_names_exists() -> None:
+    options = {option for _, one in commands() for parameter in one.params for option in parameter.opts}
+    options |= {"--help", "--version"}
+    for path in DOCUMENTS:
+        for name, words in re.findall(r"ami-planfix ([a-z]+)([^`\n|]*)", text_of(path)):
+            if name in COMMANDS:
+                unknown = set(re.findall(r"(?<=\s)--[a-z-]+", words)) - options
+                assert not unknown, f"{shown(path)}: ami-planfix {name}{words}"
+
+
+def test_every_command_that_a_document_names_exists() -> None:
+    for path in DOCUMENTS:
+        named = set(re.findall(r"`(?:sudo )?ami-planfix ([a-z-]+)", text_of(path)))
+        assert named <= {*COMMANDS}, shown(path)
+
+
+def test_the_reference_of_the_configuration_is_what_the_model_says() -> None:
+    before, _, after = text_of(CONFIGURATION).partition(HEADING)
+    assert before.strip()
+    assert HEADING + after == reference(), f"run: python -m ami_planfix.config.reference {shown(CONFIGURATION)}"
+
+
+@pytest.mark.parametrize("path", [README, README_RU], ids=shown)
+def test_the_configuration_in_the_readme_is_taken(path: Path, tmp_path: Path) -> None:
+    written = re.findall(r"^```yaml\n(.*?)^```$", text_of(path), re.MULTILINE | re.DOTALL)[0]
+    file = tmp_path / "config.yaml"
+    file.write_text(written, encoding="utf-8")
+    config = load(file, EVERYTHING, {})
+    assert config.server is not None
+    assert config.trunks
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## (\S+)", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert versions[0] == __version__
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
+def test_links_lead_somewhere(path: Path) -> None:
+    missing = []
+    for link in LINK.findall(CODE.sub("", FENCE.sub("", text_of(path)))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        if not target.exists() or (anchor and anchor not in headings(target)):
+            missing.append(link)
+    assert not missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
+def test_files_that_a_document_names_exist(path: Path) -> None:
+    folders = "ami_planfix|tests|docs|asterisk|systemd"
+    named = re.findall(rf"`((?:{folders})/[A-Za-z0-9_./-]*[A-Za-z0-9_/])`", text_of(path))
+    assert [name for name in named if "KIND" not in name and not (ROOT / name).exists()] == []
+
+
+def test_nothing_speaks_of_the_place_where_it_was_made() -> None:
+    # In halves, so that this file does not name them.
+    halves = [("/wo", "rk/"), (".libr", "ary"), ("/opt/wh", "eels"), ("index-", "url"), ("python", "hosted")]
+    words = ["".join(both) for both in halves]
+    folders = [ROOT / name for name in ("ami_planfix", "asterisk", "docs", "systemd", "tests", ".ci")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix not in {".pyc", ".ami", ".gz"}]
+    files += [path for path in ROOT.iterdir() if path.name != ".git"]
+    found = [
+        (shown(path), word)
+        for path in files
+        if path.is_file()
+        for word in words
+        if word in path.read_text(encoding="utf-8", errors="replace")
+    ]
+    assert found == []
