@@ -156,8 +156,11 @@ class Process:
             wanted = {"event": event, **fields}.items()
             return next((line for line in self.log if wanted <= line.items()), None)
 
-        async with asyncio.timeout(LIMIT), self._changed:
-            await self._changed.wait_for(lambda: found() is not None)
+        try:
+            async with asyncio.timeout(LIMIT), self._changed:
+                await self._changed.wait_for(lambda: found() is not None)
+        except TimeoutError:
+            raise AssertionError(f"no line {event!r} {fields} in the log:\n{self.raw.decode()}") from None
         line = found()
         assert line is not None
         return line
