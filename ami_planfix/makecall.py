@@ -11,14 +11,17 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import phonenumbers
 import structlog
 
+from ami_planfix.ami.answering import auto_answer
+from ami_planfix.ami.endpoints import device_state
 from ami_planfix.ami.originate import Dialler, Originated, OriginateRequest, originate
 from ami_planfix.calls.reports import Extension
+from ami_planfix.config.model import Config
 from ami_planfix.config.model import MakeCall as Settings
 from ami_planfix.errors import AmiError, ClickRefused, TooManyClicks
 from ami_planfix.numbering import Numbering
@@ -32,6 +35,9 @@ MINUTE = 60.0
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#-]{1,32}", re.ASCII)
 _NUMBER = re.compile(r"\+?[0-9]{3,18}", re.ASCII)
 _BARE = "{number}"
+_SKIPVM = "@originate-skipvm"
+"""FreePBX's context: with the client's number there, its routes and recordings would not know whose call it is."""
+_NOT_THERE = frozenset({"UNAVAILABLE", "INVALID", "UNKNOWN", ""})
 
 
 class Click(NamedTuple):
@@ -143,14 +149,17 @@ class MakeCall:
 
     def __init__(
         self,
-        settings: Settings,
-        home: str,
+        config: Config,
         directory: Numbering,
         dialler: Dialler,
+        name_of: Callable[[str], Awaitable[str]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings = settings
-        self._home = home
+        """`name_of` tells a client's name for the screen, in time, `''` if there is none."""
+        self._settings = settings = config.makecall
+        self._home = config.numbering.country
+        self._employees = {who.extension: who for who in config.numbering.employees}
+        self._name_of = name_of
         self._directory = directory
         self._dialler = dialler
         self._clock = clock
@@ -175,15 +184,20 @@ class MakeCall:
 
     async def _ring(self, click: Click) -> str:
         channel_id = new_channel_id(time.time())
+        await self._dialler.act("Ping")  # without Asterisk it fails at once, not after Planfix was asked for a name
+        name, (channel, variables) = await asyncio.gather(self._name_of(click.number), self._phone(click))
+        settings = self._settings
+        own = settings.caller_id == "extension" or (settings.caller_id == "auto" and _SKIPVM in channel)
         originated = await originate(
             self._dialler,
             OriginateRequest(
-                channel=self._settings.channel.replace("{extension}", click.extension),
-                context=self._settings.context,
+                channel=channel,
+                context=settings.context,
                 exten=click.exten,
                 channel_id=channel_id,
-                caller_id=f'"{click.number}" <{click.number}>',
-                timeout=self._settings.timeout,
+                caller_id=f'"{name or click.number}" <{click.extension if own else click.number}>',
+                timeout=settings.timeout,
+                variables=(*variables, *self._shown(click), *(auto_answer(channel) if settings.auto_answer else ())),
             ),
         )
         log.info("click dialled", call=channel_id, extension=click.extension, client=click.number)
@@ -191,6 +205,30 @@ class MakeCall:
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)
         return channel_id
+
+    async def _phone(self, click: Click) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Choose what rings: the channel, and what our dialplan must know of it."""
+        employee = self._employees.get(click.extension)
+        phones = employee.click if employee is not None else ()
+        if not phones:
+            return self._settings.channel.replace("{extension}", click.extension), ()
+        if self._settings.together and len(phones) > 1:
+            seconds = ("PLANFIX_SECONDS", f"{self._settings.timeout:.0f}")
+            return f"Local/{click.extension}@ami-planfix-click/n", (("PLANFIX_PHONES", "&".join(phones)), seconds)
+        return await self._first_free(phones), ()
+
+    async def _first_free(self, phones: Sequence[str]) -> str:
+        if len(phones) == 1:
+            return phones[0]
+        states = {phone: await device_state(self._dialler, phone) for phone in phones}
+        free = [phone for phone in phones if states[phone] == "NOT_INUSE"]
+        there = [phone for phone in phones if states[phone] not in _NOT_THERE]
+        return (free or there or phones)[0]
+
+    def _shown(self, click: Click) -> tuple[tuple[str, str], ...]:
+        employee = self._employees.get(click.extension)
+        shown = (employee.shown if employee is not None else "") or self._settings.shown
+        return (("PLANFIX_SHOWN", self._directory.number(shown)),) if shown else ()
 
     async def close(self) -> None:
         """Wait no more for what becomes of calls."""

@@ -98,7 +98,8 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     pipeline.attach(connection)
     deliveries = Deliveries(database, pbx)
     lookup = _lookup(config, account, stack)
-    clicks = MakeCall(config.makecall, config.numbering.country, numbering, connection)
+    contacts = Contacts(config, numbering, lookup, connection)
+    clicks = MakeCall(config, numbering, connection, contacts.name)
     return Parts(
         config=config,
         observe=observe,
@@ -117,7 +118,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         pipeline=pipeline,
         connection=connection,
         clicks=clicks,
-        contacts=Contacts(config, numbering, lookup, connection),
+        contacts=contacts,
         recordings=recordings,
     )
 

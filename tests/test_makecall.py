@@ -33,6 +33,8 @@ class Asterisk:
 
     def __init__(self) -> None:
         self.rings: list[dict[str, str]] = []
+        self.variables: list[list[str]] = []
+        self.states: dict[str, str] = {}
         self.fault: Exception | None = None
         self.held: asyncio.Event | None = None
         self.responses: list[asyncio.Future[Message]] = []
@@ -45,9 +47,16 @@ class Asterisk:
         within: float = 5.0,
         or_hang_up: bool = False,
     ) -> Message:
+        if action == "Ping":
+            return parse(b"Response: Success\r\nPing: Pong")
+        if action == "Getvar":
+            device = dict(headers)["Variable"].removeprefix("DEVICE_STATE(").removesuffix(")")
+            return parse(f"Response: Success\r\nValue: {self.states[device]}".encode())
         assert action == "Originate"
         assert or_hang_up, "without an answer it must not be dialled later"
-        self.rings.append(dict(headers))
+        headers = list(headers)
+        self.rings.append({name: value for name, value in headers if name != "Variable"})
+        self.variables.append([value for name, value in headers if name == "Variable"])
         if self.held:
             await self.held.wait()
         if self.fault:
@@ -59,8 +68,12 @@ class Asterisk:
         return self.responses[-1]
 
 
+async def nobody_knows(number: str) -> str:
+    return ""
+
+
 def makecall(asterisk: Asterisk, clock: Clock, settings: Settings = DEFAULTS) -> MakeCall:
-    return MakeCall(settings, "RU", NUMBERING, asterisk, clock)
+    return MakeCall(Config(makecall=settings), NUMBERING, asterisk, nobody_knows, clock)
 
 
 class TestWhatMayBeDialled:
@@ -170,6 +183,90 @@ class TestHowItIsDialled:
             "CallerID": '"79101234567" <79101234567>',
         }
         assert re.fullmatch(r"planfix-\d+-[0-9a-f]{8}", channel_id)
+
+
+class TestWhichPhoneRings:
+    @staticmethod
+    async def clicked(asterisk: Asterisk, name: str = "", **sections: object) -> tuple[dict[str, str], list[str]]:
+        async def name_of(number: str) -> str:
+            assert number == "79101234567"
+            return name
+
+        config = Config.model_validate({"numbering": {"extensions": r"10\d"}, **sections})
+        await MakeCall(config, NUMBERING, asterisk, name_of).click("101", "79101234567")
+        return asterisk.rings[0], asterisk.variables[0]
+
+    @staticmethod
+    def phones(**more: object) -> dict[str, object]:
+        return {"employees": [{"extension": "101", "click": ["PJSIP/101", "PJSIP/101-home", "SIP/101"], **more}]}
+
+    @pytest.mark.parametrize(
+        ("states", "rung"),
+        [
+            (("NOT_INUSE", "NOT_INUSE", "NOT_INUSE"), "PJSIP/101"),
+            (("UNAVAILABLE", "NOT_INUSE", "NOT_INUSE"), "PJSIP/101-home"),
+            (("INUSE", "UNAVAILABLE", "NOT_INUSE"), "SIP/101"),
+            (("UNAVAILABLE", "INUSE", "INVALID"), "PJSIP/101-home"),
+            (("UNAVAILABLE", "UNAVAILABLE", "INVALID"), "PJSIP/101"),
+        ],
+    )
+    async def test_of_several_the_first_that_is_free(self, states: tuple[str, str, str], rung: str) -> None:
+        asterisk = Asterisk()
+        asterisk.states = dict(zip(("PJSIP/101", "PJSIP/101-home", "SIP/101"), states, strict=True))
+        ring, _ = await self.clicked(asterisk, numbering=self.phones())
+        assert ring["Channel"] == rung
+
+    async def test_or_all_of_them_through_our_dialplan(self) -> None:
+        ring, variables = await self.clicked(
+            Asterisk(), numbering=self.phones(), makecall={"together": True, "timeout": 20, "auto_answer": True}
+        )
+        assert ring["Channel"] == "Local/101@ami-planfix-click/n"
+        assert variables == [
+            "PLANFIX_PHONES=PJSIP/101&PJSIP/101-home&SIP/101",
+            "PLANFIX_SECONDS=20",
+            "__ALERT_INFO=<http://127.0.0.1>;info=alert-autoanswer;delay=0",
+            "PLANFIX_AUTO_ANSWER=1",
+        ]
+
+    async def test_only_where_it_is_wanted_is_a_phone_asked_to_answer(self) -> None:
+        _, variables = await self.clicked(Asterisk())
+        assert variables == []
+        _, variables = await self.clicked(Asterisk(), makecall={"auto_answer": True})
+        assert variables == [
+            "PJSIP_HEADER(add,Call-Info)=<sip:answer>;answer-after=0",
+            "PJSIP_HEADER(add,Alert-Info)=<http://127.0.0.1>;info=alert-autoanswer;delay=0",
+            "PJSIP_HEADER(add,Answer-Mode)=Auto",
+        ]
+        _, variables = await self.clicked(Asterisk(), makecall={"auto_answer": True, "channel": "SIP/{extension}"})
+        assert variables[0] == "SIPADDHEADER01=Call-Info: <sip:answer>;answer-after=0"
+        _, variables = await self.clicked(Asterisk(), makecall={"auto_answer": True, "channel": "SCCP/{extension}"})
+        assert variables == []
+
+    async def test_the_display_shows_the_clients_name_and_number(self) -> None:
+        ring, _ = await self.clicked(Asterisk(), "Иванов Пётр")
+        assert ring["CallerID"] == '"Иванов Пётр" <79101234567>'
+
+    @pytest.mark.parametrize(
+        ("caller_id", "channel", "number"),
+        [
+            ("auto", "Local/{extension}@originate-skipvm", "101"),
+            ("auto", "PJSIP/{extension}", "79101234567"),
+            ("client", "Local/{extension}@originate-skipvm", "79101234567"),
+            ("extension", "PJSIP/{extension}", "101"),
+        ],
+    )
+    async def test_freepbx_needs_the_extension_as_the_callers_number(
+        self, caller_id: str, channel: str, number: str
+    ) -> None:
+        ring, _ = await self.clicked(Asterisk(), makecall={"caller_id": caller_id, "channel": channel})
+        assert ring["CallerID"] == f'"79101234567" <{number}>'
+
+    async def test_the_client_sees_the_employees_number_or_the_companys(self) -> None:
+        _, variables = await self.clicked(Asterisk(), makecall={"shown": "+7 495 123-00-00"})
+        assert variables == ["PLANFIX_SHOWN=74951230000"]
+        own = {"employees": [{"extension": "101", "shown": "84951230001"}]}
+        _, variables = await self.clicked(Asterisk(), numbering=own, makecall={"shown": "+7 495 123-00-00"})
+        assert variables == ["PLANFIX_SHOWN=74951230001"]
 
 
 class TestWhatBecomesOfIt:

@@ -20,11 +20,15 @@ class Device(NamedTuple):
     """How that is known, for `ami-planfix endpoints`."""
 
 
-class Asker(Protocol):
-    """Whom to ask: a connection."""
+class Doer(Protocol):
+    """Whom to ask for one thing: a connection."""
 
     async def act(self, action: str, headers: Iterable[tuple[str, str]] = (), *, within: float = ...) -> Message:
         """Do an action and return its response."""
+
+
+class Asker(Doer, Protocol):
+    """Whom to ask for lists, too."""
 
     async def collect(
         self, action: str, headers: Iterable[tuple[str, str]] = (), *, within: float = ...
@@ -58,7 +62,7 @@ async def devices(asker: Asker) -> list[Device]:
     return [_device(name, in_freepbx, hinted) for name in sorted(names)]
 
 
-async def extension_state(asker: Asker, extension: str, context: str) -> ExtensionState:
+async def extension_state(asker: Doer, extension: str, context: str) -> ExtensionState:
     """Ask how an extension's phones are. Raises AmiError."""
     answer = await asker.act("ExtensionState", [("Exten", extension), ("Context", context)])
     status = answer.get("Status")
@@ -67,6 +71,11 @@ async def extension_state(asker: Asker, extension: str, context: str) -> Extensi
         answer.get("StatusText"),
         answer.get("Hint"),
     )
+
+
+async def device_state(asker: Doer, device: str) -> str:
+    """Ask how a device (`PJSIP/101`) is: `NOT_INUSE`, `INUSE`, `UNAVAILABLE`, ... Raises AmiError."""
+    return (await asker.act("Getvar", [("Variable", f"DEVICE_STATE({device})")])).get("Value")
 
 
 async def _names(asker: Asker) -> set[str]:

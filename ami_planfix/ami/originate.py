@@ -1,6 +1,7 @@
 """The Originate action: ring one phone, then go on in the dialplan; and what became of it."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,9 +48,14 @@ class OriginateRequest:
         return headers + [("Variable", _assignment(name, value)) for name, value in self.variables]
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\([A-Za-z0-9_,-]+\))?", re.ASCII)
+"""A variable, or a function that can be set: `PJSIP_HEADER(add,Call-Info)`."""
+
+
 def _assignment(name: str, value: str) -> str:
-    # Asterisk cuts the header at commas and takes quotes and backslashes away (Asterisk: main/manager.c).
-    if not name or any(character in name for character in '=,"\\()'):
+    # Asterisk cuts the header at commas outside of brackets and takes quotes and backslashes away (Asterisk:
+    # main/manager.c).
+    if not _NAME.fullmatch(name):
         raise WireError(f"{name!r} cannot be the name of a channel variable")
     if any(character in value for character in ',"\\'):
         raise WireError(f"variable {name}: its value has a comma, a quote or a backslash in it; take it out")

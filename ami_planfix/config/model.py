@@ -147,6 +147,12 @@ class Employee(Section):
         (), description="Mobile phones on which this employee takes calls.", examples=[["+79161234567"]]
     )
     report: bool = Field(True, description="`false`: nothing about this employee's calls goes to Planfix.")
+    click: tuple[Device, ...] = Field(
+        (),
+        description="Phones that ring for this employee's clicks, in place of makecall.channel.",
+        examples=[["PJSIP/101", "PJSIP/101-home"]],
+    )
+    shown: NoNumber = Field("", description="As makecall.shown, for this employee.", examples=["74951230001"])
 
 
 class Numbering(Section):
@@ -246,7 +252,22 @@ class MakeCall(Section):
     channel: PhonePattern = Field(
         "PJSIP/{extension}", description="The phone that rings; {extension} is the employee's."
     )
+    together: bool = Field(
+        False,
+        description="An employee's several phones ring at once: needs asterisk/extensions-planfix.conf. `false`: the "
+        "first that is free.",
+    )
+    caller_id: Literal["auto", "client", "extension"] = Field(
+        "auto",
+        description="Whose number that phone shows: the `client`'s or, as FreePBX needs it, its own `extension`; "
+        "`auto`: the extension for Local/...@originate-skipvm.",
+    )
     context: Word = Field("from-internal", min_length=1, description="The context that dials the client then.")
+    shown: NoNumber = Field(
+        "",
+        description="Number shown to the client; the dialplan has it in PLANFIX_SHOWN. Empty: as the dialplan does.",
+        examples=["74951230000"],
+    )
     timeout: Seconds = Field(30, ge=1, le=600, description="Seconds for which the employee's phone rings.")
     auto_answer: bool = Field(False, description="Ask the employee's phone to answer by itself.")
     dial: Dial = Field(Dial(), description="How the dialplan wants numbers.")
@@ -305,7 +326,9 @@ class Recordings(Section):
     link_days: Annotated[int, Field(ge=0, le=3650)] = Field(
         0, description="Days for which a link works, so that Planfix must download at once; 0: for ever."
     )
-    settle: Seconds = Field(2, description="Seconds without a change after which a file counts as whole.")
+    settle: Seconds = Field(
+        5, description="Seconds without a change after which a file counts as whole that does not say so itself."
+    )
     patience: Annotated[int, Field(ge=1, le=336)] = Field(
         24, description="Hours after which a recording that does not appear is given up."
     )

@@ -3,7 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
-from ami_planfix.ami.endpoints import Asker
+from ami_planfix.ami.endpoints import Doer
 from ami_planfix.calls.reports import CallId, Extension
 from ami_planfix.config.model import Config
 from ami_planfix.contacts.lookup import Found, Lookup
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 class Contacts:
     """Answers the dialplan's questions within `contacts.timeout`."""
 
-    def __init__(self, config: Config, numbering: Numbering, lookup: Lookup, asker: Asker) -> None:
+    def __init__(self, config: Config, numbering: Numbering, lookup: Lookup, asker: Doer) -> None:
         self._settings = config.contacts
         self._pbx = config.ami.name
         self._numbering = numbering
@@ -71,6 +71,11 @@ class Contacts:
         if not why_not:
             why_not = await why_unreachable(self._asker, manager, self._settings.hints, deadline - loop.time())
         return Answer(name, manager, not why_not, _reason(why_not))
+
+    async def name(self, phone: str) -> str:
+        """Tell a client's name as a screen shows it, in time; `''` if none is known."""
+        found = await self._lookup.find(phone)
+        return self._name(found, Question(phone))
 
     def _name(self, found: Found, question: Question) -> str:
         did = self._dids.get(self._numbering.number(question.did))

@@ -7,7 +7,7 @@ phone and a DND that is off is "idle". So where a hint has several devices, the 
 import asyncio
 import re
 
-from ami_planfix.ami.endpoints import Asker, ExtensionState, extension_state
+from ami_planfix.ami.endpoints import Doer, ExtensionState, device_state, extension_state
 from ami_planfix.calls.reports import Extension
 from ami_planfix.errors import AmiError
 
@@ -17,7 +17,7 @@ _PHONE = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_.@+-]{1,80}", re.ASCII)
 _DEVICE_IDLE = "NOT_INUSE"
 
 
-async def why_unreachable(asker: Asker, extension: Extension, context: str, within: float) -> str:
+async def why_unreachable(asker: Doer, extension: Extension, context: str, within: float) -> str:
     """Tell why an extension's phone cannot be reached, `''` if it can; `context` is where its hint is."""
     if within <= 0:
         return "there was no time left to ask Asterisk"
@@ -33,14 +33,13 @@ async def why_unreachable(asker: Asker, extension: Extension, context: str, with
         return f"Asterisk cannot be asked: {fault}"
 
 
-async def _why_no_phone(asker: Asker, extension: Extension, hint: str) -> str:
+async def _why_no_phone(asker: Doer, extension: Extension, hint: str) -> str:
     devices = hint.partition(",")[0].split("&")
     phones = [device for device in devices if _PHONE.fullmatch(device)]
     if len(devices) == 1 or not phones:
         return ""
     for phone in phones:
-        answer = await asker.act("Getvar", [("Variable", f"DEVICE_STATE({phone})")])
-        if answer.get("Value") == _DEVICE_IDLE:
+        if await device_state(asker, phone) == _DEVICE_IDLE:
             return ""
     return f"{extension} is not registered"
 

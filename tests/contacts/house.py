@@ -1,7 +1,8 @@
 """A lab's Asterisk with our dialplan, the daemon as a process beside it, and an embedded Planfix."""
 
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,11 +41,16 @@ exten => dest-1,1,NoOp(Entering Custom Destination manager first)
 exten => _6X.,1,Gosub(ami-planfix-client,s,1(${EXTEN:1}))
  same => n,Dial(@TECH@/${EXTEN:1}@provider,3)
 
+; Where clicks go, in place of from-internal, which shows a number of its own.
+[our-outside]
+exten => _X.,1,Dial(@TECH@/${EXTEN}@provider,3)
+
 [our-hints]
 exten => 101,hint,@TECH@/101&Custom:DND101
 exten => 103,hint,@TECH@/103&Custom:DND103
 exten => 106,hint,@TECH@/106&Custom:DND106
 """
+NOTHING: dict[str, dict[str, object]] = {}
 PREFIXED, EXCLUDED = "74951230062", "74951230064"
 
 
@@ -86,8 +92,17 @@ class House:
 
 
 @asynccontextmanager
-async def house(version: int, driver: Driver, folder: Path, **contacts: object) -> AsyncIterator[House]:
-    """Set it up; `contacts` are its keys in the configuration, where nothing is kept if nothing else is said."""
+async def house(
+    version: int,
+    driver: Driver,
+    folder: Path,
+    clicks: Mapping[str, dict[str, object]] = NOTHING,
+    **contacts: object,
+) -> AsyncIterator[House]:
+    """Set it up; `contacts` are its keys in the configuration, where nothing is kept if nothing else is said.
+
+    `clicks` are other sections, in which `@TECH@` stands for the driver.
+    """
     async with EmbeddedPlanfix() as planfix, Lab(version, driver) as lab:
         asterisk = lab.asterisk
         account = {"port": asterisk.ami_port, "username": asterisk.ami_username, "secret": asterisk.ami_secret}
@@ -99,10 +114,13 @@ async def house(version: int, driver: Driver, folder: Path, **contacts: object) 
             {"number": PREFIXED, "prefix": "Sales:"},
             {"number": EXCLUDED, "to_manager": False},
         ]
+        for name, section in clicks.items():
+            home.sections[name] = json.loads(json.dumps(section).replace("@TECH@", asterisk.technology))
         home.write_config()
+        await lab.fill_freepbx_database()
         await install(lab, home)
         async with home.daemon() as process:
-            await process.logged("ami connected")
+            await process.logged("phones learned")
             yield House(lab, home, process)
 
 
@@ -113,6 +131,7 @@ async def install(lab: Lab, home: Home) -> None:
         text = snippet.read_text("utf-8").replace("PJSIP/", f"{lab.asterisk.technology}/")
         text = text.replace("127.0.0.1:4583", f"127.0.0.1:{home.fastagi_port}")
         text = text.replace("127.0.0.1:8093", f"127.0.0.1:{home.admin_port}")
+        text = text.replace("Goto(from-internal,", "Goto(our-outside,")
         (etc / snippet.name).write_text(text, "utf-8")
     routes = ROUTES.replace("@TECH@", lab.asterisk.technology)
     names = [path.name for path in sorted(SNIPPETS.glob("extensions-*.conf"))]

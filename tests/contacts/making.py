@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 
 from ami_planfix.ami.wire import Message
 from ami_planfix.calls.reports import Extension
-from ami_planfix.errors import ActionRefused
 from ami_planfix.planfix.messages import Contact
 
 
@@ -78,8 +77,3 @@ class Hints:
             return Message([("Response", "Success"), ("Value", self.states[device][1])])
         status, hint = self.states.get(given["Exten"], (-1, ""))
         return Message([("Response", "Success"), ("Status", str(status)), ("StatusText", ""), ("Hint", hint)])
-
-    async def collect(
-        self, action: str, headers: Iterable[tuple[str, str]] = (), *, within: float = 10.0
-    ) -> list[Message]:
-        raise ActionRefused(f"nobody asks for a list here: {action} {list(headers)}")
