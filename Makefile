@@ -9,7 +9,7 @@ demo: .venv/ready
 	$(BIN)/ami-planfix demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: .venv/ready
 	$(BIN)/ruff check
