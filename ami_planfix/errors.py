@@ -1,25 +1,25 @@
 """The tree of errors: each message says where, what, and how to mend it.
 
-    AmiPlanfixError
-    ├── ConfigurationError      the file that the administrator wrote; exit status 2
-    ├── CaptureError            a file that is no raw AMI log
-    ├── StorageError            the database cannot be opened, read or written
-    ├── ListenerError           an address that cannot be listened on
-    ├── RecordingError          a recording that cannot be had, or not now
-    ├── DaemonAway              the running daemon cannot be asked
-    ├── AmiError                the way to Asterisk
-    │   ├── NotConnected          no connection now: nothing was sent
-    │   ├── LoginRefused          Asterisk does not know us
-    │   ├── ActionRefused         Asterisk answered `Response: Error`
-    │   └── WireError             what came, or what was to be sent, is no AMI message
-    ├── ClickError              a click in Planfix that is not dialled
-    │   ├── ClickRefused          it names what may not be dialled
-    │   └── TooManyClicks         more than `makecall.per_minute`
-    └── PlanfixError            the way to Planfix
-        ├── PlanfixUnreachable    no answer: network, time-out, 5xx, 429
-        ├── TokenRefused          401
-        ├── ReportRefused         400, with Planfix's words
-        └── SetupRefused          `setup` names an account that we do not take
+AmiPlanfixError
+├── ConfigurationError      the file that the administrator wrote; exit status 2
+├── CaptureError            a file that is no raw AMI log
+├── StorageError            the database cannot be opened, read or written
+├── ListenerError           an address that cannot be listened on
+├── RecordingError          a recording that cannot be had, or not now
+├── DaemonAway              the running daemon cannot be asked
+├── AmiError                the way to Asterisk
+│   ├── NotConnected          no connection now: nothing was sent
+│   ├── LoginRefused          Asterisk does not know us
+│   ├── ActionRefused         Asterisk answered `Response: Error`
+│   └── WireError             what came, or what was to be sent, is no AMI message
+├── ClickError              a click in Planfix that is not dialled
+│   ├── ClickRefused          it names what may not be dialled
+│   └── TooManyClicks         more than `makecall.per_minute`
+└── PlanfixError            the way to Planfix
+    ├── PlanfixUnreachable    no answer: network, time-out, 5xx, 429
+    ├── TokenRefused          401
+    ├── ReportRefused         400, with Planfix's words
+    └── SetupRefused          `setup` names an account that we do not take
 """
 
 
