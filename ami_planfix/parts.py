@@ -85,10 +85,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     numbering = Numbering(config)
     phones = Phones(pbx, numbering, database)
     await phones.load()
-    each = config.calls
-    wanted = frozenset(map(Attribute, each.attributes))
-    choices = TrackerSettings(pbx, each.transfers == "each", each.missed == "each", wanted)
-    tracker = Tracker(numbering, choices)
+    tracker = _tracker(config, numbering)
     recordings = await _recordings(config, observe, database, outbox, delivery, tracker, board)
     if recordings is not None:
         stack.callback(recordings.close)
@@ -97,8 +94,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
     pipeline.attach(connection)
     deliveries = Deliveries(database, pbx)
-    lookup = _lookup(config, account, stack)
-    contacts = Contacts(config, numbering, lookup, connection)
+    contacts = Contacts(config, numbering, _lookup(config, account, stack), connection)
     clicks = MakeCall(config, numbering, connection, contacts.name)
     return Parts(
         config=config,
@@ -111,7 +107,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         delivery=delivery,
         retention=Retention(database, outbox, config.delivery.retention_days, config.calls.timeline_days),
         deliveries=deliveries,
-        timelines=Timelines(database, pbx, deliveries, lambda: Tracker(numbering, choices)),
+        timelines=Timelines(database, pbx, deliveries, lambda: _tracker(config, numbering)),
         numbering=numbering,
         phones=phones,
         tracker=tracker,
@@ -160,6 +156,13 @@ async def _recordings(
         return any(call.callid == callid for call in tracker.live())
 
     return await make_recordings(config, database, outbox, delivery.wake, is_live, board)
+
+
+def _tracker(config: Config, numbering: Numbering) -> Tracker:
+    each = config.calls
+    wanted = frozenset(map(Attribute, each.attributes))
+    choices = TrackerSettings(config.ami.name, each.transfers == "each", each.missed == "each", wanted)
+    return Tracker(numbering, choices)
 
 
 def _lookup(config: Config, account: Account, stack: AsyncExitStack) -> Lookup:
