@@ -45,6 +45,14 @@ class Opened:
         """Read up to `size` bytes from a place in the file."""
         return os.pread(self.descriptor, size, at)
 
+    @property
+    def finished(self) -> bool | None:
+        """Tell whether a wav file's header says its true length, which is written last; None for other kinds."""
+        if self.path.suffix.lower() != ".wav":
+            return None
+        told = int.from_bytes(self.read(4, 4), "little") + 8
+        return told <= self.size <= told + 1  # an odd length is filled up
+
     def detached(self) -> "Opened":
         """Hand the open file over: closing this one does not close it any more."""
         other = copy(self)

@@ -1,7 +1,9 @@
 """Is a recording whole, or to be waited for, or to be given up: decided from what was seen of its files (pure).
 
-A file is whole when it has not changed for a while; sooner if the kernel has told that it was closed. A part of a call
-that has left no sound is waited for a little longer than the others, then the call is heard without it.
+A file is whole when the kernel has told that it was closed, or when its header says its true length: Asterisk writes
+that last (formats/format_wav), and the sound in pieces of 32 kB with seconds between them. Of files that cannot tell,
+not to have changed for a while must do. A part of a call that has left no sound is waited for a little longer than the
+others, then the call is heard without it.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +12,8 @@ from typing import NamedTuple
 
 CLOSED_FOR = 0.3
 """Seconds without a change after which a file that was closed counts as whole: a script may go on at once."""
+UNCLOSED_FOR = 60.0
+"""Seconds without a change after which a file counts as whole that says it is not: Asterisk was killed."""
 WITHOUT_THE_REST = 60.0
 """Seconds for which the parts that have sound wait for those that have none."""
 WATCHED_FOR = 60.0
@@ -25,6 +29,8 @@ class Look(NamedTuple):
     paths: frozenset[Path]
     complete: bool
     """None is missing or empty."""
+    finished: bool | None
+    """What their headers say; None if those cannot tell."""
     fault: str
     """Why the first of the others cannot be had."""
 
@@ -71,9 +77,16 @@ def decide(seen: Seen, look: Look, now: float, settle: float, patience: float) -
         if now - seen.ended >= patience and now - seen.began >= WATCHED_FOR:
             return GivenUp()
         return Again(now + min(max(_FIRST, (now - seen.began) / 10), _LAST))
-    enough = min(settle, CLOSED_FOR) if look.paths <= seen.closed else settle
-    if not look.complete:
-        enough = max(settle, WITHOUT_THE_REST)
+    enough = _enough(seen, look, settle)
     if now - seen.since >= enough:
         return Whole(look.complete)
-    return Again(min(seen.since + enough, now + _LAST if look.complete else now + max(_FIRST, settle)))
+    return Again(min(seen.since + enough, now + max(_FIRST, settle)))
+
+
+def _enough(seen: Seen, look: Look, settle: float) -> float:
+    """Tell for how many seconds files must not have changed."""
+    if not look.complete:
+        return max(settle, WITHOUT_THE_REST)
+    if look.finished or look.paths <= seen.closed:
+        return min(settle, CLOSED_FOR)
+    return settle if look.finished is None else max(settle, UNCLOSED_FOR)

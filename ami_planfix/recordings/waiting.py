@@ -7,7 +7,7 @@ the outbox in one transaction.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple, assert_never
@@ -45,7 +45,7 @@ STORAGE_PAUSE = 2.0
 class Settings(NamedTuple):
     """What the administrator chose (`recordings`); times in seconds."""
 
-    settle: float = 2.0
+    settle: float = 5.0
     patience: float = 86400.0
     expires_after: float = 0.0
     """0: never."""
@@ -280,6 +280,7 @@ def look(shelf: Shelf, entry: Entry) -> Look:
     """Look at a call's files as they are now (blocks)."""
     fingerprints: list[str] = []
     paths: set[Path] = set()
+    finished: list[bool | None] = []
     faults: list[str] = []
     for file in entry.files:
         try:
@@ -292,9 +293,7 @@ def look(shelf: Shelf, entry: Entry) -> Look:
         else:
             fingerprints += [side.fingerprint for side in part.sides]
             paths.update(side.path for side in part.sides)
+            finished += [side.finished for side in part.sides]
         part.close()
-    return Look(tuple(fingerprints), frozenset(paths), not faults, _first(faults))
-
-
-def _first(faults: Sequence[str]) -> str:
-    return faults[0] if faults else ""
+    told = False if False in finished else None if None in finished else True
+    return Look(tuple(fingerprints), frozenset(paths), not faults, told, faults[0] if faults else "")

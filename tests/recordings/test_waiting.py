@@ -17,7 +17,8 @@ from ami_planfix.recordings.waiting import Places, Settings, Waiting
 from tests.recordings.conftest import NOW, PUBLIC, Place, recorded
 
 CALLID = "1700000000.1"
-SOUND = b"R" * 1000
+SOUND = b"RIFF" + (992).to_bytes(4, "little") + b"R" * 992
+UNFINISHED = b"RIFF" + bytes(996)
 QUICK = Settings(settle=0.05, patience=3600)
 
 
@@ -65,14 +66,17 @@ class Daemon:
             await self.outbox.take_back(connection)
         return [one.entry for one in due if isinstance(one.entry, RecordLink)]
 
-    async def progress(self, wanted: Progress, callid: str = CALLID) -> str:
-        """Wait until a recording has come so far; tell its detail."""
-        async with asyncio.timeout(10):
+    async def progress(self, wanted: Progress, callid: str = CALLID, passing: float = 0.0) -> str:
+        """Wait until a recording has come so far, letting time pass in steps; tell its detail."""
+        async with asyncio.timeout(20):
             while True:
                 entry = await self.place.ledger.find(callid)
                 if entry is not None and entry.progress is wanted:
                     return entry.detail
                 await asyncio.sleep(0.01)
+                if passing:
+                    self.place.now += passing
+                    self.waiting.wake()
 
 
 @asynccontextmanager
@@ -115,16 +119,31 @@ class TestWhole:
 
     async def test_a_file_that_grows_is_waited_for(self, place: Place) -> None:
         async with running(Daemon(place, Settings(settle=0.4))) as daemon:
-            with (place.monitor / "in-1.wav").open("wb") as file:
-                await daemon.hear("in-1.wav")
+            with (place.monitor / "in-1.gsm").open("wb") as file:
+                await daemon.hear("in-1.gsm")
                 for _ in range(6):
-                    file.write(SOUND)
+                    file.write(UNFINISHED)
                     file.flush()
                     await asyncio.sleep(0.15)
                     entry = await place.ledger.find(CALLID)
                     assert entry is not None
                     assert entry.progress is Progress.WAITING
             await daemon.progress(Progress.LINKED)
+
+    async def test_a_wav_whose_header_is_not_written_is_not_whole_though_it_rests(self, place: Place) -> None:
+        write(place.monitor / "in-1.wav", UNFINISHED)
+        async with running(Daemon(place)) as daemon:
+            await daemon.hear("in-1.wav")
+            await asyncio.sleep(0.5)
+            await daemon.progress(Progress.WAITING)
+            write(place.monitor / "in-1.wav")
+            await daemon.progress(Progress.LINKED)
+
+    async def test_a_wav_whose_header_is_never_written_is_taken_in_the_end(self, place: Place) -> None:
+        write(place.monitor / "in-1.wav", UNFINISHED)
+        async with running(Daemon(place)) as daemon:
+            await daemon.hear("in-1.wav")
+            await daemon.progress(Progress.LINKED, passing=5)
 
     async def test_that_it_was_closed_is_heard_and_shortens_the_wait(self, place: Place) -> None:
         async with running(Daemon(place, Settings(settle=3600))) as daemon:
@@ -194,12 +213,7 @@ class TestMissing:
         with capture_logs() as said:
             async with running(Daemon(place)) as daemon:
                 await daemon.hear("in-1.wav")
-                await daemon.progress(Progress.WAITING)
-                place.now += 400
-                daemon.waiting.wake()
-                place.now += 3600
-                daemon.waiting.wake()
-                detail = await daemon.progress(Progress.MISSING)
+                detail = await daemon.progress(Progress.MISSING, passing=100)
         assert "in-1.wav is not in" in detail
         events = [line["event"] for line in said]
         assert events.count("recording missing") == 1
@@ -210,9 +224,7 @@ class TestMissing:
         write(place.monitor / "in-1.wav", b"R" * 44)
         async with running(Daemon(place)) as daemon:
             await daemon.hear("in-1.wav")
-            await daemon.progress(Progress.WAITING)
-            place.now += 7200
-            assert "empty" in await daemon.progress(Progress.MISSING)
+            assert "empty" in await daemon.progress(Progress.MISSING, passing=100)
 
     @pytest.mark.parametrize("name", ["", "/etc/passwd", "../x.wav"])
     async def test_a_name_that_is_nowhere_is_given_up_at_once(self, place: Place, name: str) -> None:
@@ -225,10 +237,7 @@ class TestMissing:
         with capture_logs() as said:
             async with running(Daemon(place)) as daemon:
                 await daemon.hear("in-1.wav", "in-2.wav")
-                await daemon.progress(Progress.WAITING)
-                await asyncio.sleep(0.1)
-                place.now += 61
-                detail = await daemon.progress(Progress.LINKED)
+                detail = await daemon.progress(Progress.LINKED, passing=5)
         assert detail == "some of its files did not appear"
         assert "recording incomplete" in [line["event"] for line in said]
 
