@@ -111,7 +111,11 @@ class Hearing:
             source = root if leg.name.endswith(";1") and leg.bridge is None else None
         else:
             halves = self._pbx.dialling_halves_of(leg.linkedid)
-            in_its_name = (half for half in halves if self._directory.in_name_of(half.first.exten) == leg.extension)
+            in_its_name = (
+                half
+                for half in halves
+                if leg.extension is not None and self._directory.in_name_of(half.first.exten) == leg.extension
+            )
             source = next(in_its_name, None) if halves else root
         if source is None or source is leg:
             return
