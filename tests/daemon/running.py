@@ -87,6 +87,11 @@ class Post(Home):
         """Tell the same as `INCOMING 101`."""
         return [one.event for one in self.received if one.taken and one.fields.get("cmd") == "event"]
 
+    def judge(self) -> list[str]:
+        """Take what Planfix was told as all that there is to a story: whatever comes now comes late."""
+        self._judged = len(self.planfix.received)
+        return self.told()
+
     async def until(self, truth: Callable[[], bool], limit: float = 30.0) -> None:
         """Wait until something is true that depends on what Planfix got."""
         try:
@@ -108,7 +113,7 @@ class Post(Home):
         with suppress(TimeoutError):  # what is missing shows in the comparison
             await self.planfix.wait_for(lambda _: len(self.told()) >= wanted, 10)
         await self.settle()
-        self._judged = len(self.planfix.received)
+        self.judge()
         found = hearing.wrong(expected, self.received, int(time.time() - self._since))
         assert not found, "\n".join([expected.about, *found, self.account()])
 
@@ -118,6 +123,15 @@ class Post(Home):
         async with asyncio.timeout(10):
             while calls != []:
                 calls = (await self.ask("/calls"))["calls"]
+
+    async def keeps(self, count: int) -> None:
+        """Wait until so many reports are kept for a Planfix that is away."""
+        waiting = 0
+        async with asyncio.timeout(10):
+            while waiting != count:
+                counts = (await self.ask("/deliveries"))["counts"]
+                assert isinstance(counts, dict)
+                waiting = counts.get("waiting", 0)
 
     async def ask(self, path: str) -> dict[str, object]:
         """Ask the daemon over its control socket."""
