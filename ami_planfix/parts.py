@@ -28,7 +28,7 @@ from ami_planfix.planfix.messages import Wording
 from ami_planfix.planfix.observing import Observing
 from ami_planfix.recordings.parts import Recordings, make_recordings
 from ami_planfix.retention import Retention
-from ami_planfix.status import Board
+from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
 from ami_planfix.timelines import Timelines
@@ -94,7 +94,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
     pipeline.attach(connection)
     deliveries = Deliveries(database, pbx)
-    contacts = Contacts(config, numbering, _lookup(config, account, stack), connection)
+    contacts = Contacts(config, numbering, _lookup(config, account, board, stack), connection)
     clicks = MakeCall(config, numbering, connection, contacts.name)
     return Parts(
         config=config,
@@ -165,12 +165,16 @@ def _tracker(config: Config, numbering: Numbering) -> Tracker:
     return Tracker(numbering, choices)
 
 
-def _lookup(config: Config, account: Account, stack: AsyncExitStack) -> Lookup:
+def _lookup(config: Config, account: Account, board: Board, stack: AsyncExitStack) -> Lookup:
     limits = Limits(config.contacts.timeout, config.contacts.cache, config.contacts.at_once)
     # A session of its own: reports that wait for a slow Planfix are in no caller's way.
     api = PlanfixApi(account.credentials, timeout=limits.timeout)
     stack.push_async_callback(api.close)
-    lookup = Lookup(api, limits)
+
+    def tell(reason: str) -> None:
+        board.say("contacts", State.WAITING if reason else State.WELL, reason)
+
+    lookup = Lookup(api, limits, listener=tell)
     stack.push_async_callback(lookup.close)
     account.listen(lookup.forget)
     return lookup

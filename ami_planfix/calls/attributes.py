@@ -47,11 +47,13 @@ def safe_value(value: str) -> str:
 class Attributes:
     """The attributes of one call."""
 
-    __slots__ = ("_answered_at", "_hung_up", "_queue", "_since", "_told", "_wanted", "configured")
+    __slots__ = ("_answered_at", "_hung_up", "_queue", "_since", "_told", "_wanted", "of_did", "of_trunk")
 
     def __init__(self, wanted: frozenset[Attribute], since: float) -> None:
-        self.configured: tuple[tuple[str, str], ...] = ()
-        """For the DID."""
+        self.of_trunk: tuple[tuple[str, str], ...] = ()
+        """What is configured for the trunk."""
+        self.of_did: tuple[tuple[str, str], ...] = ()
+        """What is configured for the DID; it wins."""
         self._wanted = wanted
         self._since = since
         self._told: dict[str, str] = {}
@@ -79,7 +81,7 @@ class Attributes:
 
     def fields(self, at: float) -> tuple[tuple[str, str], ...]:
         """Tell all fields of a call that ends now."""
-        found = dict(self.configured)
+        found = dict((*self.of_trunk, *self.of_did))
         if Attribute.QUEUE in self._wanted and self._queue:
             found["queue"] = self._queue
         if Attribute.WAITING in self._wanted:

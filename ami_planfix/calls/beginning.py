@@ -124,7 +124,7 @@ class Beginnings:
         if call is None or call.said_anything or not number:
             return
         if call.direction is Direction.INCOMING and not self._dialled_did(channel):
-            self._set_did(call, number)
+            self._set_did(call, channel, number)
 
     # Incoming
 
@@ -154,8 +154,8 @@ class Beginnings:
         call.client = client
         if direction is Direction.INCOMING:
             call.phone = self._client_number(client.first.caller)
-            self._set_did(call, self._dialled_did(client) or client.party.number)
-            call.reported &= not self._directory.is_ignored(client.first.caller)
+            call.attributes.of_trunk = self._directory.trunk_data(client.party.trunk)
+            self._set_did(call, client, self._dialled_did(client) or client.party.number)
         else:
             self._set_outgoing_numbers(call, client)
         self._register.enter(client, call)
@@ -171,11 +171,11 @@ class Beginnings:
         known = self._directory.is_company(number) or self._directory.did(number) is not None
         return number if number and (known or self._directory.is_outside(exten)) else ""
 
-    def _set_did(self, call: Call, number: str) -> None:
+    def _set_did(self, call: Call, client: Channel, number: str) -> None:
         call.did = number
         did = self._directory.did(number)
-        call.reported = did is None or did.reported
-        call.attributes.configured = did.data if did is not None else ()
+        call.reported = (did is None or did.reported) and not self._directory.is_ignored(client.first.caller)
+        call.attributes.of_did = did.data if did is not None else ()
 
     # Outgoing
 
@@ -211,6 +211,7 @@ class Beginnings:
         shown = dial.shown if dial is not None else leg.first.connected
         number = "" if self._directory.extension(shown) else self._directory.number(shown)
         call.did = number or leg.party.number
+        call.attributes.of_trunk = self._directory.trunk_data(leg.party.trunk)
         call.reported = not self._directory.is_ignored(call.phone)
 
     # Either

@@ -99,6 +99,9 @@ class Directory(Protocol):
     def did(self, number: str) -> Did | None:
         """Find what is configured for a DID (number as `number()` writes it)."""
 
+    def trunk_data(self, trunk: str) -> tuple[tuple[str, str], ...]:
+        """Tell what is configured for a trunk's calls (`Party.trunk`): fields for their data tags."""
+
     def default_extension(self, did: str) -> Extension | None:
         """Tell for whom an unclaimed call through this DID counts: the DID's, else the general default."""
 

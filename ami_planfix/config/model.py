@@ -184,6 +184,9 @@ class Trunk(Section):
         "provider",
         description="`provider`: the outside world; `internal`: your other PBX; `ignore`: not reported.",
     )
+    data: dict[FieldName, Text] = Field(
+        {}, description="As dids.data, for calls on this line.", examples=[{"utm_source": "leaflet"}]
+    )
     strip: Prefix = Field("", description="Prefix that is dialled before the client's number on it.", examples=["9"])
 
 

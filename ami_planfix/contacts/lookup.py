@@ -67,7 +67,10 @@ class Lookup:
         limits: Limits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.monotonic,
         breaker: Breaker | None = None,
+        listener: Callable[[str], None] = lambda reason: None,
     ) -> None:
+        """`listener` is told why Planfix is not asked for a while, and `''` when it answers again."""
+        self._listener = listener
         self._planfix = planfix
         self._limits = limits
         self._clock = clock
@@ -161,6 +164,7 @@ class Lookup:
     def _take(self, phone: str, found: Found) -> Found:
         if self._breaker.succeed():
             log.info("contacts are answered again")
+            self._listener("")
         if self._limits.cache:
             self._kept[phone] = (self._clock() + self._limits.cache, found)
             self._kept.move_to_end(phone)
@@ -171,6 +175,7 @@ class Lookup:
     def _fail(self, reason: str) -> None:
         if self._breaker.fail():
             log.warning("contacts are not asked for a while", reason=reason)
+            self._listener(reason)
         else:
             log.info("contact not answered", reason=reason)
 

@@ -161,6 +161,11 @@ class Numbering:
         """Find what is configured for a DID (number as `number()` writes it)."""
         return self._dids.get(number)
 
+    def trunk_data(self, trunk: str) -> tuple[tuple[str, str], ...]:
+        """Tell what is configured for a trunk's calls (`Party.trunk`): fields for their data tags."""
+        found = self._trunks.get(trunk.casefold())
+        return tuple(found.data.items()) if found is not None else ()
+
     def default_extension(self, did: str) -> Extension | None:
         """Tell for whom an unclaimed call through this DID counts: the DID's, else the general default."""
         known = self._dids.get(did)

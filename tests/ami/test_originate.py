@@ -55,7 +55,13 @@ class TestTheAction:
         request = OriginateRequest("Local/101@from-internal", "c", "1", "pbx-1")
         assert ("OtherChannelId", "pbx-1-2") in request.headers()
 
-    @pytest.mark.parametrize(("name", "value"), [("A", "1,B=2"), ("A", '"'), ("A", "\\"), ("A,B", "1"), ("", "1")])
+    def test_a_function_can_be_set_like_a_variable(self) -> None:
+        request = OriginateRequest("PJSIP/101", "c", "1", "i", variables=(("PJSIP_HEADER(add,Call-Info)", "<a>;b=0"),))
+        assert ("Variable", "PJSIP_HEADER(add,Call-Info)=<a>;b=0") in request.headers()
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("A", "1,B=2"), ("A", '"'), ("A", "\\"), ("A,B", "1"), ("A(b", "1"), ("", "1")]
+    )
     def test_a_variable_cannot_become_another(self, name: str, value: str) -> None:
         with pytest.raises(WireError):
             OriginateRequest("PJSIP/101", "c", "1", "i", variables=((name, value),)).headers()

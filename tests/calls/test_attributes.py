@@ -8,6 +8,9 @@ from tests.calls.events_of import CLIENT, COMPANY, DID, History
 from tests.calls.playing import reports_of
 
 SITE: dict[str, object] = {"dids": [{"number": DID, "data": {"utm_source": "site", "page": "1"}}]}
+LINE: dict[str, object] = {
+    "trunks": [{"channel": "PJSIP/provider", "number": COMPANY, "data": {"line": "1", "page": "2"}}]
+}
 OURS: dict[str, object] = {"calls": {"attributes": ["queue", "waiting", "hangup"]}}
 
 
@@ -21,6 +24,19 @@ def data_of(history: History, **sections: object) -> dict[str, str]:
     reports = reports_of(history, **sections)
     assert not [one for one in reports if one.stage is not Stage.COMPLETED and one.data]
     return dict(reports[-1].data)
+
+
+class TestTheConfigurations:
+    def test_a_lines_fields_are_sent_for_calls_in_and_out(self, history: History) -> None:
+        history.hangs_up(history.rings_in())
+        assert data_of(history, **LINE) == {"line": "1", "page": "2"}
+        out = History()
+        out.hangs_up(*reversed(out.calls_out()))
+        assert data_of(out, **LINE) == {"line": "1", "page": "2"}
+
+    def test_a_dids_win_over_its_lines(self, history: History) -> None:
+        history.hangs_up(history.rings_in())
+        assert data_of(history, **LINE, **SITE) == {"line": "1", "page": "1", "utm_source": "site"}
 
 
 class TestTheDialplans:

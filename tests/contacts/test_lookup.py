@@ -172,6 +172,20 @@ class TestBreaker:
         assert (await found.find(PHONE)).contact == contact()
         assert len(planfix.asked) == FAILURES + 1
 
+    async def test_who_watches_is_told_of_its_beginning_and_its_end(self) -> None:
+        planfix, clock, told = Planfix(), Clock(), list[str]()
+        found = Lookup(planfix, LONG, clock, listener=told.append)
+        planfix.fault = PlanfixUnreachable("down")
+        for number in range(FAILURES + 2):
+            await found.find(f"7910000000{number}")
+        assert told == ["down"]
+        planfix.fault = None
+        clock.now += PAUSE
+        await found.find(PHONE)
+        await planfix.until(lambda: len(planfix.asked) > FAILURES and not planfix.running)
+        await asyncio.sleep(0)
+        assert told == ["down", ""]
+
     async def test_what_is_kept_is_still_told(self) -> None:
         planfix, clock = Planfix(), Clock()
         found = Lookup(planfix, LONG, clock)
