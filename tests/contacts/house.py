@@ -19,12 +19,14 @@ SNIPPETS = Path(__file__).parents[2] / "asterisk"
 
 ROUTES = """
 [from-trunk]
-; 60: no snippet; 61, 62: the name, over FastAGI and HTTP; 63, 64: the manager first; 65: the same in FreePBX
+; 60: no snippet; 61, 62: the name, over FastAGI and HTTP; 63, 64: the manager first; 65: the same in FreePBX; 66: attributes
 exten => 74951230060,1,Dial(@TECH@/101,3)
 exten => 74951230061,1,Gosub(ami-planfix-contact,s,1(${EXTEN}))
  same => n,Dial(@TECH@/101,3)
 exten => 74951230062,1,Gosub(ami-planfix-contact-http,s,1(${EXTEN}))
  same => n,Dial(@TECH@/101,3)
+exten => 74951230066,1,Set(PLANFIX_DATA_utm_source=yandex)
+ same => n,Queue(q-all,,,,3)
 exten => _7495123006[34],1,Gosub(ami-planfix-manager,s,1(${EXTEN},1))
  same => n,Dial(@TECH@/101,3)
 exten => 74951230065,1,Set(__FROM_DID=${EXTEN})
@@ -135,6 +137,12 @@ async def install(lab: Lab, home: Home) -> None:
         (etc / snippet.name).write_text(text, "utf-8")
     routes = ROUTES.replace("@TECH@", lab.asterisk.technology)
     names = [path.name for path in sorted(SNIPPETS.glob("extensions-*.conf"))]
+    hook = (SNIPPETS / "extensions-planfix-freepbx.conf").read_text("utf-8").rpartition(";[macro")[2]
+    leave = "MacroExit()" if lab.asterisk.version == 16 else "Return()"
+    override = ";[macro" + hook.replace("MacroExit()", leave)
+    # FreePBX includes the file for overrides before its own: what comes first counts.
+    shape = (etc / "freepbx.conf").read_text("utf-8")
+    (etc / "freepbx.conf").write_text(override.replace("\n;", "\n")[1:] + "\n" + shape, "utf-8")
     with (etc / "extensions.conf").open("a", encoding="utf-8") as file:
         file.write("".join(f'#include "{name}"\n' for name in names) + routes)
     await lab.ami.action("Command", Command="dialplan reload")

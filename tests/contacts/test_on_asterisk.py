@@ -46,6 +46,36 @@ async def test_the_name_is_on_the_screen(version: int, driver: Driver, tmp_path:
 
 
 @everywhere
+async def test_freepbx_shows_whom_an_employee_calls(version: int, driver: Driver, tmp_path: Path) -> None:
+    async with house(version, driver, tmp_path) as place:
+        place.knows("Клиент Важный", phone="79035550000")
+        employee = await place.lab.phones["101"].dial("079035550000")
+        client = await place.lab.outsider.rings()
+        await client.answer()
+        await employee.answered()
+        assert any("Клиент Важный" in shown for shown in employee.identities), employee.identities
+        await place.over(employee)
+
+
+@everywhere
+async def test_attributes_reach_planfix_with_the_end(version: int, driver: Driver, tmp_path: Path) -> None:
+    clicks: dict[str, dict[str, object]] = {"calls": {"attributes": ["queue", "waiting", "hangup"]}}
+    async with house(version, driver, tmp_path, clicks) as place:
+        client, part, _ = await place.call("74951230066")
+        await part.answer()
+        await client.answered()
+        await place.over(client)
+        await place.planfix.wait_for(lambda _: "COMPLETED 101 Success" in place.planfix.events(), 10)
+        ends = [one.fields for one in place.planfix.received if one.event == "COMPLETED 101 Success"]
+        assert {name: value for name, value in ends[0].items() if name.startswith("data_")} == {
+            "data_queue": "q-all",
+            "data_waiting": "0",
+            "data_hangup": "client",
+            "data_utm_source": "yandex",
+        }
+
+
+@everywhere
 async def test_names_in_latin_letters_for_phones_that_have_no_others(
     version: int, driver: Driver, tmp_path: Path
 ) -> None:
