@@ -182,6 +182,8 @@ class Call:
             extension = None if channel.spies else self._whose(channel)
             if extension is not None:
                 found.setdefault(extension, []).append(channel)
+            elif channel.is_line and not self._is_a_client(channel):
+                self.answered = True  # by an outsider for whom nobody stands (rule 20): not missed
         return found
 
     def _whose_phones_ring(

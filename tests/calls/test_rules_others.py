@@ -88,6 +88,17 @@ class TestRule20OutsideToOutside:
         history.hangs_up(client, leg)
         assert silences(history, numbering=NOBODY) == [Silence.NOBODY]
 
+    def test_answered_by_nobody_of_ours_it_is_not_missed_by_whose_phone_rang_before(self, history: History) -> None:
+        client = history.rings_in()
+        first = history.dials(client, "PJSIP/101")
+        history.rings(first)
+        history.refuses(first, "NOANSWER", 0)
+        leg = history.dials(client, "PJSIP/provider", f"{STRANGER}@provider")
+        history.answers(leg)
+        history.meet(client, leg)
+        history.hangs_up(client, leg)
+        assert said(history, numbering=NOBODY) == ["INCOMING 101", "COMPLETED 101 Canceled"]
+
 
 class TestRule21Recorded:
     """Rule 21."""
@@ -251,6 +262,12 @@ class TestRule26NotReported:
         client = history.rings_in()
         history.hangs_up(history.converses(client), client)
         assert silences(history, ignore={"callers": [pattern]}) == [Silence.CONFIGURED]
+
+    def test_ignored_callers_stay_ignored_when_the_did_is_told_later(self, history: History) -> None:
+        client = history.rings_in(exten="s")
+        history.sets(client, "FROM_DID", DID)
+        history.hangs_up(history.converses(client), client)
+        assert silences(history, ignore={"callers": [CLIENT]}) == [Silence.CONFIGURED]
 
     def test_ignored_callers_are_not_reported_when_they_are_called_either(self, history: History) -> None:
         phone, leg = history.calls_out()
