@@ -115,6 +115,22 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert versions[0] == __version__
 
 
+@pytest.mark.parametrize("path", [README, README_RU, *sorted((ROOT / "docs" / "admin").glob("*.md"))], ids=shown)
+def test_what_the_log_is_said_to_say_stands_in_the_program(path: Path) -> None:
+    program = "\n".join(text_of(module) for module in (ROOT / "ami_planfix").rglob("*.py"))
+    phrases = re.findall(r"`([a-z]+(?: [a-z]+)+)`", FENCE.sub("", text_of(path)))
+    others = {*COMMANDS, "asterisk", "dialplan", "fwconsole", "make", "manager", "sudo", "systemctl"}
+    assert [one for one in phrases if one.partition(" ")[0] not in others and one not in program] == []
+
+
+def test_what_planfix_is_said_to_show_stands_in_the_program() -> None:
+    program = "\n".join(text_of(module) for module in (ROOT / "ami_planfix").rglob("*.py"))
+    table = text_of(ROOT / "docs" / "admin" / "planfix.md").partition("| Planfix shows |")[2].partition("\n\n")[0]
+    pieces = [piece for told in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE) for piece in told.split("...")]
+    assert pieces
+    assert [piece for piece in pieces if piece not in program] == []
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
 def test_links_lead_somewhere(path: Path) -> None:
     missing = []
