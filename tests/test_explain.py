@@ -74,6 +74,16 @@ async def test_endpoints_tells_whose_every_phone_is_and_why(place: Place) -> Non
     assert all(row["why"] for row in found.values())
 
 
+def test_a_click_that_nobody_picked_up_says_so() -> None:
+    picked_up, not_picked_up, rejected = (
+        ami_planfix("replay", "--explain", CAPTURES / f"makecall/originate_{story}.ami").out
+        for story in ("answered", "not_picked_up", "rejected")
+    )
+    assert "did not pick up" not in picked_up
+    assert "101 did not pick up (cause 19), so nobody else was called (rule 17)" in not_picked_up
+    assert "101 did not pick up (cause 17), so nobody else was called (rule 17)" in rejected
+
+
 def test_a_capture_is_explained_without_a_daemon() -> None:
     told = ami_planfix("replay", "--explain", CAPTURES / f"{TRANSFER}.ami")
     assert told.status == 0

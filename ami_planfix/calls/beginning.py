@@ -47,6 +47,9 @@ class Beginnings:
             moment.silences.append(channel.silence)
         if not self._register.stands_for_a_call(channel) and self._asked_in_vain(channel):
             self._report_unplaced(channel, moment)
+        if channel.extension is not None and _originated(channel) and channel.state != events.UP:
+            why = f"cause {channel.hangup_cause}"
+            moment.notes.append(f"{channel.extension} did not pick up ({why}), so nobody else was called (rule 17)")
 
     def _asked_in_vain(self, channel: Channel) -> bool:
         """Tell whether a channel wanted to call an outside number, and no leg was made (rule 16)."""

@@ -19,7 +19,7 @@ SNIPPETS = Path(__file__).parents[2] / "asterisk"
 
 ROUTES = """
 [from-trunk]
-; 60: no snippet; 61, 62: the name, over FastAGI and HTTP; 63, 64: the manager first; 65: the same in FreePBX; 66: attributes
+; 60: no snippet; 61, 62: the name, by FastAGI and HTTP; 63, 64: the manager first; 65: the same in FreePBX; 66: data
 exten => 74951230060,1,Dial(@TECH@/101,3)
 exten => 74951230061,1,Gosub(ami-planfix-contact,s,1(${EXTEN}))
  same => n,Dial(@TECH@/101,3)
