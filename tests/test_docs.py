@@ -90,7 +90,7 @@ def test_every_option_that_a_document_names_exists() -> None:
 
 def test_every_command_that_a_document_names_exists() -> None:
     for path in DOCUMENTS:
-        named = set(re.findall(r"`(?:sudo )?ami-planfix ([a-z-]+)", text_of(path)))
+        named = set(re.findall(r"`(?:sudo (?:-u ami-planfix )?)?ami-planfix ([a-z-]+)", text_of(path)))
         assert named <= {*COMMANDS}, shown(path)
 
 
