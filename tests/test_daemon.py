@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 from collections import Counter
@@ -14,6 +15,7 @@ from aiohttp import ClientSession
 from ami_planfix.ami import capture
 from ami_planfix.ami.connection import Connection
 from ami_planfix.config.load import load
+from ami_planfix.config.model import Admin
 from ami_planfix.daemon import Daemon
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix, refuse
@@ -418,6 +420,9 @@ class TestCommandLine:
             await place.logged_in()
             await place.play(OUTGOING)
             await place.heard(3)
+            for path in re.findall(r"/[a-z]+", Admin.model_fields["listen"].description or ""):
+                async with session.get(f"http://127.0.0.1:{place.admin_port}{path}") as answer:
+                    assert answer.status != 404, f"{path} is promised and not there"
             async with session.get(f"http://127.0.0.1:{place.admin_port}/healthz") as answer:
                 assert answer.status == 200
             async with session.get(f"http://127.0.0.1:{place.admin_port}/metrics") as answer:

@@ -2,8 +2,11 @@
 
 from collections import defaultdict
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from ami_planfix.config.model import Config, Tls
 
 UNIT = Path(__file__).parent.parent / "systemd" / "ami-planfix.service"
 
@@ -49,11 +52,34 @@ def test_it_is_started_again_unless_its_configuration_is_wrong() -> None:
         ("MemoryDenyWriteExecute", "yes"),
         ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
         ("StateDirectoryMode", "0700"),
+        ("CacheDirectoryMode", "0750"),
         ("User", "ami-planfix"),
     ],
 )
 def test_it_can_do_only_what_it_must(name: str, value: str) -> None:
     assert settings()[name] == [value]
+
+
+def test_what_it_writes_by_default_is_in_folders_that_systemd_makes() -> None:
+    unit, config = settings(), Config()
+    state = unquote(urlsplit(config.storage.url.get_secret_value()).path).removeprefix("/")
+    for path, folder in (
+        (Path(state), f"/var/lib/{unit['StateDirectory'][0]}"),
+        (config.recordings.cache, f"/var/cache/{unit['CacheDirectory'][0]}"),
+        (config.admin.socket, f"/run/{unit['RuntimeDirectory'][0]}"),
+    ):
+        assert path.is_relative_to(folder)
+
+
+def test_the_certificate_of_the_example_is_where_it_can_be_read() -> None:
+    for name in ("certificate", "private_key"):
+        examples = Tls.model_fields[name].examples or []
+        assert [Path(one).parent for one in examples] == [Path("/etc", *settings()["ConfigurationDirectory"])]
+
+
+def test_whoever_is_in_the_group_of_the_socket_gets_to_it() -> None:
+    """`admin.group` may be any group: the folder lets everybody through, the socket has the mode 0660."""
+    assert settings()["RuntimeDirectoryMode"] == ["0755"]
 
 
 def test_every_setting_is_explained() -> None:

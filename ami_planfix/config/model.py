@@ -91,11 +91,13 @@ class Tls(Section):
     """A certificate of our own."""
 
     certificate: FilePath = Field(
-        description="File (PEM) with the certificate and its chain.",
-        examples=["/etc/letsencrypt/live/pbx.example.com/fullchain.pem"],
+        description="File (PEM) with the certificate and its chain; certbot's own are for root alone, the daemon needs "
+        "a copy: docs/admin/nginx.md.",
+        examples=["/etc/ami-planfix/fullchain.pem"],
     )
     private_key: FilePath = Field(
-        description="File (PEM) with its key.", examples=["/etc/letsencrypt/live/pbx.example.com/privkey.pem"]
+        description="File (PEM) with its key, which the daemon must be able to read too.",
+        examples=["/etc/ami-planfix/privkey.pem"],
     )
 
 
@@ -124,14 +126,16 @@ class Server(Section):
 
 
 class Admin(Section):
-    """For this machine only: status page, metrics, and the commands that talk to the running daemon."""
+    """For this machine only: health, metrics, callers' names, and the commands that talk to the running daemon."""
 
-    listen: Listen = Field(Address("127.0.0.1", 8093), description="Status page, /healthz and /metrics.")
+    listen: Listen = Field(Address("127.0.0.1", 8093), description="/healthz, /metrics, and /contact for the dialplan.")
     socket: FilePath = Field(
         Path("/run/ami-planfix/control.sock"),
         description="Unix socket by which commands such as `ami-planfix calls` reach the daemon.",
     )
-    group: Word = Field("", description="Group whose members may use it; empty: the daemon's own.")
+    group: Word = Field(
+        "", description="Group whose members may use it, also the unit's SupplementaryGroups=; empty: the daemon's own."
+    )
 
 
 class Employee(Section):
