@@ -8,9 +8,11 @@ import click
 import pytest
 
 from ami_planfix import __version__
+from ami_planfix.calls.part import State
 from ami_planfix.cli.main import COMMANDS, cli
 from ami_planfix.config.load import EVERYTHING, load
 from ami_planfix.config.reference import HEADING, reference
+from tests.cli.running import ami_planfix
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -59,6 +61,11 @@ def rows(path: Path) -> dict[str, str]:
         name = max((one for one in known if f"{written} ".startswith(f"{one} ")), key=len, default=written)
         table[name] = told
     return table
+
+
+def without_clock(line: str) -> str:
+    """Take off a time of day, which depends on where it is read."""
+    return re.sub(r"^\d\d:\d\d:\d\d\.\d+", "", line)
 
 
 def headings(path: Path) -> set[str]:
@@ -129,6 +136,21 @@ def test_what_planfix_is_said_to_show_stands_in_the_program() -> None:
     pieces = [piece for told in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE) for piece in told.split("...")]
     assert pieces
     assert [piece for piece in pieces if piece not in program] == []
+
+
+def test_the_timeline_of_a_call_is_what_the_program_prints() -> None:
+    document = text_of(ROOT / "docs" / "calls.md")
+    named = re.findall(r"`ami-planfix replay --explain (tests/captures/[^`]+)`", document)[0]
+    (written,) = re.findall(r"^```\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    result = ami_planfix("replay", "--explain", str(ROOT / named))
+    assert [without_clock(line) for line in written.splitlines()] == [
+        without_clock(line) for line in result.out.splitlines()
+    ]
+
+
+def test_the_states_of_a_part_are_all_told() -> None:
+    told = re.findall(r"^\| `(\w+)` \|", text_of(ROOT / "docs" / "calls.md"), re.MULTILINE)
+    assert told == [state.value for state in State if state is not State.NEW]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
