@@ -19,6 +19,7 @@ from ami_planfix.web.control import Control
 from ami_planfix.web.explaining import Explaining
 from ami_planfix.web.opening import Opening
 from ami_planfix.web.planfix import FromPlanfix
+from ami_planfix.web.recorded import Recorded
 from ami_planfix.web.recordings import Downloads
 from ami_planfix.whose import whose
 
@@ -66,9 +67,9 @@ class Serving:
             ),
             self._opening(
                 "control",
-                [*control.routes(), *explaining.routes()],
+                [*control.routes(), *explaining.routes(), *Recorded(parts.recordings).routes()],
                 lambda one: one.open_unix(where.socket, where.group),
-                "`ami-planfix calls`, `deliveries`, `explain`",
+                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`",
             ),
         ]
         if not parts.observe:

@@ -1,6 +1,8 @@
-"""`deliveries`: the outbox and its failures; `deliveries retry`, `deliveries drop`."""
+"""`deliveries`: the outbox and its failures; `deliveries list`, `deliveries retry`, `deliveries drop`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
@@ -8,60 +10,53 @@ from ami_planfix.cli.calls import clock_time
 from ami_planfix.cli.control import ask, order
 from ami_planfix.cli.options import config_option, json_option
 from ami_planfix.cli.output import print_json, print_table, rows_of, tell
+from ami_planfix.cli.recordings import show
 
 STATES = ("waiting", "delivered", "stale", "dead", "dropped")
 TROUBLES = ("waiting", "dead")
+Command = Callable[..., None]
+
+
+class _Chosen(TypedDict):
+    """Which rows, and how to show them."""
+
+    as_json: bool
+    states: tuple[str, ...]
+    everything: bool
+    call: str
+    limit: int
+
+
+def _what(command: Command) -> Command:
+    """Add the options that choose rows."""
+    for option in (
+        click.option("--limit", default=100, type=click.IntRange(1, 10_000), help="The newest so many."),
+        click.option("--call", default="", metavar="CALLID", help="Only reports of this call."),
+        click.option("--all", "everything", is_flag=True, help="Also what was delivered, left out or dropped."),
+        click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these (several times)."),
+        json_option,
+        config_option,
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(invoke_without_command=True)
-@config_option
-@json_option
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these (several times).")
-@click.option("--all", "everything", is_flag=True, help="Also what was delivered, left out or dropped.")
-@click.option("--call", default="", metavar="CALLID", help="Only reports of this call.")
-@click.option("--limit", default=100, type=click.IntRange(1, 10_000), help="The newest so many.")
+@_what
 @click.pass_context
-def deliveries(
-    context: click.Context,
-    config: Path | None,
-    as_json: bool,
-    states: tuple[str, ...],
-    everything: bool,
-    call: str,
-    limit: int,
-) -> None:
+def deliveries(context: click.Context, config: Path | None, **chosen: Unpack[_Chosen]) -> None:
     """Show reports that wait for Planfix (waiting) or that it refused (dead), newest first."""
     context.obj = config
-    if context.invoked_subcommand is not None:
-        return
-    wanted = () if everything or call else states or TROUBLES
-    query = [("state", state) for state in states or wanted] + [("call", call), ("limit", str(limit))]
-    answer = ask(config, "/deliveries", query)
-    rows = rows_of(answer, "deliveries")
-    if as_json:
-        for row in rows:
-            print_json(row)
-        return
-    print_table(
-        ("id", "time", "state", "callid", "ext", "report", "client", "tries", "Planfix's answer"),
-        [
-            [
-                str(row["id"]),
-                clock_time(row["at"]),
-                str(row["state"]),
-                str(row["callid"]),
-                str(row.get("ext", "")),
-                " ".join(filter(None, (str(row.get("event", row["kind"])), str(row.get("status", ""))))),
-                str(row.get("client", "")),
-                str(row["attempts"]),
-                str(row["answer"]),
-            ]
-            for row in rows
-        ],
-    )
-    counts = answer.get("counts")
-    if isinstance(counts, dict):
-        tell(", ".join(f"{counts[state]} {state}" for state in STATES if counts.get(state)) or "nothing yet")
+    if context.invoked_subcommand is None:
+        _show(config, **chosen)
+
+
+@deliveries.command("list")
+@_what
+@click.pass_obj
+def list_(outer: Path | None, config: Path | None, **chosen: Unpack[_Chosen]) -> None:
+    """Show the same as `deliveries` alone."""
+    _show(config or outer, **chosen)
 
 
 @deliveries.command()
@@ -91,3 +86,40 @@ def _change(config: Path | None, what: str, done: str, everything: bool, ids: tu
     count = answer.get("count")
     tell(f"{count} {done}")
     return 0 if count or everything else 1
+
+
+def _show(config: Path | None, as_json: bool, states: tuple[str, ...], everything: bool, call: str, limit: int) -> None:
+    wanted = () if everything or call else states or TROUBLES
+    query = [("state", state) for state in states or wanted] + [("call", call), ("limit", str(limit))]
+    answer = ask(config, "/deliveries", query)
+    rows = rows_of(answer, "deliveries")
+    recorded = rows_of(ask(config, "/recordings", [("call", call), ("limit", str(limit))]), "recordings")
+    if as_json:
+        for row in [*rows, *({"kind": "recording", **one} for one in recorded)]:
+            print_json(row)
+        return
+    print_table(
+        ("id", "time", "state", "callid", "ext", "report", "client", "tries", "Planfix's answer"),
+        [
+            [
+                str(row["id"]),
+                clock_time(row["at"]),
+                str(row["state"]),
+                str(row["callid"]),
+                str(row.get("ext", "")),
+                " ".join(filter(None, (str(row.get("event", row["kind"])), str(row.get("status", ""))))),
+                str(row.get("client", "")),
+                str(row["attempts"]),
+                str(row["answer"]),
+            ]
+            for row in rows
+        ],
+    )
+    if recorded:
+        click.echo()
+        show(recorded)
+    if not rows:
+        tell("nothing waits for Planfix, and nothing was refused" if wanted == TROUBLES else "no such report is kept")
+    counts = answer.get("counts")
+    if isinstance(counts, dict):
+        tell(", ".join(f"{counts[state]} {state}" for state in STATES if counts.get(state)) or "no reports yet")

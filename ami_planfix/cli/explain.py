@@ -9,6 +9,7 @@ from ami_planfix.cli.calls import clock_time
 from ami_planfix.cli.control import ask
 from ami_planfix.cli.options import config_option, json_option
 from ami_planfix.cli.output import print_json, print_table, printable, rows_of, tell
+from ami_planfix.cli.recordings import show
 from ami_planfix.cli.timeline import lines
 
 
@@ -63,6 +64,11 @@ def explain(config: Path | None, as_json: bool, callid: str, phone: str, since: 
             click.echo(printable(line))
         else:
             print_json(line)
+    recorded = rows_of(ask(config, "/recordings", [("call", callid)]), "recordings")
+    if recorded:
+        if not as_json:
+            click.echo()
+        show(recorded, as_json)
     return 0
 
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "explain",
     "calls",
     "deliveries",
+    "recordings",
     "endpoints",
     "account",
     "trial",

@@ -70,6 +70,7 @@ def _restrain(pid: int, seconds: float) -> None:
     # The priority of its disk accesses follows that of its computing.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.setpriority(os.PRIO_PROCESS, pid, 19)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         for limit, most in (
             (resource.RLIMIT_CPU, int(seconds) + 1),
             (resource.RLIMIT_FSIZE, MOST_BYTES),
