@@ -22,6 +22,10 @@ AmiPlanfixError
     └── SetupRefused          `setup` names an account that we do not take
 """
 
+import errno
+import os
+from pathlib import Path
+
 
 class AmiPlanfixError(Exception):
     """Anything that a person is told about; `str()` is the whole message."""
@@ -41,6 +45,26 @@ class StorageError(AmiPlanfixError):
 
 class ListenerError(AmiPlanfixError):
     """An address cannot be listened on."""
+
+    @classmethod
+    def at(cls, name: str, where: str | Path, fault: OSError | OverflowError) -> "ListenerError":
+        """Say why a listener cannot be opened, and what to do about it; `where` is `HOST:PORT` or a socket's path."""
+        number = fault.errno if isinstance(fault, OSError) else None
+        words = os.strerror(number) if number else str(fault)
+        remedy = (_SOCKET_REMEDIES if isinstance(where, Path) else _PORT_REMEDIES).get(number or 0)
+        return cls(f"{name}: cannot listen on {where}: {words}{f' ({remedy})' if remedy else ''}")
+
+
+_PORT_REMEDIES = {
+    errno.EADDRINUSE: "`ss -ltnp` shows which program has it; or choose another port",
+    errno.EACCES: "ports below 1024 are not for the daemon: choose another one",
+    errno.EADDRNOTAVAIL: "this machine has no such address: `ip address` shows those it has",
+}
+_SOCKET_REMEDIES = {
+    errno.EADDRINUSE: "another daemon runs with the same admin.socket",
+    errno.ENOENT: "its folder must exist and belong to the daemon's user",
+    errno.EACCES: "its folder must belong to the daemon's user",
+}
 
 
 class RecordingError(AmiPlanfixError):

@@ -10,6 +10,8 @@ KeyPath = tuple[str | int, ...]
 
 LONGEST_SHOWN = 60
 
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -49,8 +51,8 @@ def harmless(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Write a value between quotes."""
-    return f"'{harmless(text)}'"
+    """Write a value between quotes, without a password that an address has in it."""
+    return f"'{harmless(_PASSWORD.sub('//...@', text))}'"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

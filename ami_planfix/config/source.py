@@ -60,7 +60,7 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Source:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as fault:
-        source.problems.append(source.problem((), f"cannot be read: {fault.strerror}"))
+        source.problems.append(source.problem((), f"cannot be read: {fault.strerror}{_remedy(fault)}"))
         return source
     if len(data) > LARGEST:
         source.problems.append(source.problem((), "is too large for a configuration", f"{LARGEST // 1024} KiB"))
@@ -73,6 +73,17 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Source:
         return source
     parse(source, text, environment)
     return source
+
+
+def _remedy(fault: OSError) -> str:
+    match fault:
+        case FileNotFoundError():
+            return " (copy config.example.yaml there, or name another)"
+        case IsADirectoryError():
+            return " (name the file in it)"
+        case PermissionError():
+            return " (ask as root, or as the daemon's user)"
+    return ""
 
 
 def parse(source: Source, text: str, environment: Mapping[str, str]) -> None:

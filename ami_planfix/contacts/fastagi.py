@@ -11,7 +11,6 @@ Asterisk itself waits for us without a limit; nothing here may take longer than 
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -46,8 +45,7 @@ class FastAgi:
         try:
             self._server = await asyncio.start_server(self._accept, host or None, port, limit=LINE_BYTES)
         except (OSError, OverflowError) as fault:
-            words = os.strerror(fault.errno) if isinstance(fault, OSError) and fault.errno else str(fault)
-            raise ListenerError(f"{self.name}: cannot listen on {host}:{port}: {words}") from fault
+            raise ListenerError.at(self.name, f"{host}:{port}", fault) from fault
         found: tuple[object, ...] = self._server.sockets[0].getsockname()
         return int(str(found[1]))
 

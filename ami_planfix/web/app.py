@@ -87,8 +87,7 @@ class Listener:
             )
         except (OSError, OverflowError) as fault:
             await self.close()
-            words = os.strerror(fault.errno) if isinstance(fault, OSError) and fault.errno else str(fault)
-            raise ListenerError(f"{self.name}: cannot listen on {host}:{port}: {words}") from fault
+            raise ListenerError.at(self.name, f"{host}:{port}", fault) from fault
         found: tuple[object, ...] = self._server.sockets[0].getsockname()
         return int(str(found[1]))
 
@@ -105,10 +104,12 @@ class Listener:
             self._socket_file = path
             if group:
                 os.chown(path, -1, grp.getgrnam(group).gr_gid)
-        except (OSError, KeyError) as fault:
+        except OSError as fault:
             await self.close()
-            words = f"there is no group {group}" if isinstance(fault, KeyError) else fault.strerror or str(fault)
-            raise ListenerError(f"{self.name}: cannot listen on {path}: {words}") from fault
+            raise ListenerError.at(self.name, path, fault) from fault
+        except KeyError as fault:
+            await self.close()
+            raise ListenerError(f"{self.name}: admin.group: there is no group {group} on this machine") from fault
 
     async def close(self) -> None:
         """Stop listening; requests that run get a moment to end."""
@@ -151,7 +152,10 @@ def _tls_context(name: str, tls: Tls) -> ssl.SSLContext:
         files = f"{tls.certificate} and {tls.private_key}"
         raise ListenerError(f"{name}: {files} are no certificate and its key: {fault.reason}") from fault
     except OSError as fault:
-        raise ListenerError(f"{name}: cannot read the certificate or its key: {fault}") from fault
+        files = f"{tls.certificate}, {tls.private_key}: {fault.strerror}"
+        raise ListenerError(
+            f"{name}: cannot read the certificate or its key: {files} (the daemon's user must be able to read both)"
+        ) from fault
     return context
 
 

@@ -1,6 +1,6 @@
 """How a problem is shown."""
 
-from ami_planfix.config.problems import Problem, dotted, harmless, in_order, nearest
+from ami_planfix.config.problems import LONGEST_SHOWN, Problem, dotted, harmless, in_order, nearest, shown
 
 
 def test_it_says_where_what_and_what_was_meant() -> None:
@@ -31,3 +31,8 @@ def test_the_nearest_word_is_found_if_there_is_one() -> None:
 def test_problems_are_told_from_the_top() -> None:
     late, early = (Problem("f", line, 1, (), "x") for line in (9, 2))
     assert in_order([late, early]) == (early, late)
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    assert shown("ftp://user:password@host/") == "'ftp://...@host/'"
+    assert "password" not in shown(f"ftp://user:password{'x' * LONGEST_SHOWN}@host/")

@@ -83,9 +83,11 @@ def test_a_bomb_of_aliases_does_not_go_off(file: Path) -> None:
 
 def test_a_file_that_is_not_there_is_told(file: Path) -> None:
     assert [str(problem) for problem in read(file, {}).problems] == [
-        f"{file}: cannot be read: No such file or directory"
+        f"{file}: cannot be read: No such file or directory (copy config.example.yaml there, or name another)"
     ]
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    assert [str(problem) for problem in read(tmp_path, {}).problems] == [f"{tmp_path}: cannot be read: Is a directory"]
+    assert [str(problem) for problem in read(tmp_path, {}).problems] == [
+        f"{tmp_path}: cannot be read: Is a directory (name the file in it)"
+    ]

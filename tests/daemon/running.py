@@ -125,13 +125,13 @@ class Post(Home):
                 calls = (await self.ask("/calls"))["calls"]
 
     async def keeps(self, count: int) -> None:
-        """Wait until so many reports are kept for a Planfix that is away."""
-        waiting = 0
+        """Wait until just so many reports are not yet known to be taken."""
+        waiting = -1
         async with asyncio.timeout(10):
             while waiting != count:
                 counts = (await self.ask("/deliveries"))["counts"]
                 assert isinstance(counts, dict)
-                waiting = counts.get("waiting", 0)
+                waiting = counts["waiting"]
 
     async def ask(self, path: str) -> dict[str, object]:
         """Ask the daemon over its control socket."""

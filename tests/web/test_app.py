@@ -152,7 +152,7 @@ class TestOpening:
     async def test_a_port_in_use_says_which_listener_and_which_address(self, port: int) -> None:
         second = Listener("admin", ROUTES)
         with pytest.raises(
-            ListenerError, match=rf"^admin: cannot listen on 127\.0\.0\.1:{port}: Address already in use$"
+            ListenerError, match=rf"^admin: cannot listen on 127\.0\.0\.1:{port}: Address already in use \(`ss -ltnp`"
         ):
             await second.open("127.0.0.1", port)
 

@@ -31,7 +31,8 @@ async def test_a_port_in_use_is_said_once_and_taken_when_it_is_free(monkeypatch:
         with structlog.testing.capture_logs() as lines:
             await found.start()
             assert states[-1].detail == (
-                f"server: cannot listen on 127.0.0.1:{port}: Address already in use; without it: no clicks in Planfix"
+                f"server: cannot listen on 127.0.0.1:{port}: Address already in use (`ss -ltnp` shows which program "
+                "has it; or choose another port); without it: no clicks in Planfix"
             )
             other.close()
             assert found.again is not None
