@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from ami_planfix import __version__
 from ami_planfix.calls.part import State
 from ami_planfix.cli.main import COMMANDS, cli
 from ami_planfix.config.load import EVERYTHING, load
+from ami_planfix.config.model import Config
 from ami_planfix.config.reference import HEADING, reference
 from tests.cli.running import ami_planfix
 
@@ -115,6 +117,15 @@ def test_the_configuration_in_the_readme_is_taken(path: Path, tmp_path: Path) ->
     config = load(file, EVERYTHING, {})
     assert config.server is not None
     assert config.trunks
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
+def test_every_piece_of_configuration_in_a_document_is_taken(path: Path) -> None:
+    for written in re.findall(r"^```yaml\n(.*?)^```$", text_of(path), re.MULTILINE | re.DOTALL):
+        keys = yaml.safe_load(written)
+        if "server" in keys:  # without what it demands, where something else is told
+            keys["server"] = {"public_url": "https://pbx.example.com", "token": "a-long-random-word"} | keys["server"]
+        assert Config.model_validate(keys)
 
 
 def test_the_changelog_begins_with_this_version() -> None:
