@@ -92,6 +92,4 @@ def test_contradictions_are_told_beside_other_problems(tmp_path: Path) -> None:
 
 def test_a_section_with_a_problem_is_not_accused_of_another(tmp_path: Path) -> None:
     found = problems(tmp_path, SERVER % "listen: '0.0.0.0:8443', tls: {certificate: a}")
-    assert found == [
-        "server.tls.private_key: is missing; allowed: such as /etc/ami-planfix/privkey.pem"
-    ]
+    assert found == ["server.tls.private_key: is missing; allowed: such as /etc/ami-planfix/privkey.pem"]
