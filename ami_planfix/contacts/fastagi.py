@@ -78,7 +78,7 @@ class FastAgi:
                     await _tell(answer, reader, writer)
             else:
                 log.warning("fastagi script unknown", script=_script(said), known="contact")
-        except (OSError, EOFError, ValueError, TimeoutError) as fault:
+        except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError) as fault:
             log.info("fastagi conversation broken off", reason=str(fault) or type(fault).__name__)
         except Exception:
             log.exception("fastagi question failed")
