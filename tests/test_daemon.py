@@ -397,6 +397,25 @@ class TestCommandLine:
             await daemon.logged("report delivered", report="ACCEPTED")
             nothing = await asyncio.to_thread(ami_planfix, "deliveries", "-c", place.config_file)
             assert len(nothing.out.splitlines()) == 1
+            said = "nothing waits for Planfix, and nothing was refused\n3 delivered\n"
+            assert nothing.err == said
+            listed = await asyncio.to_thread(ami_planfix, "deliveries", "-c", place.config_file, "list", "--all")
+            assert len(listed.out.splitlines()) == 4
+            none = await asyncio.to_thread(ami_planfix, "deliveries", "list", "--call", "9.9", "-c", place.config_file)
+            assert none.err == "no such report is kept\n3 delivered\n"
+
+    async def test_nothing_to_show_is_said(self, place: Place) -> None:
+        await place.asterisk.stop()
+        place.sections["trunks"] = []
+        place.write_config()
+        async with place.daemon():
+            calls, endpoints, deliveries = [
+                await asyncio.to_thread(ami_planfix, name, "-c", place.config_file)
+                for name in ("calls", "endpoints", "deliveries")
+            ]
+        assert calls.err == "no calls now\n"
+        assert endpoints.err.startswith("no device is known")
+        assert deliveries.err == "nothing waits for Planfix, and nothing was refused\nno reports yet\n"
 
     async def test_a_refused_report_can_be_given_up(self, place: Place) -> None:
         place.planfix.fault_for = lambda fields: refuse() if fields.get("event") == "ACCEPTED" else None

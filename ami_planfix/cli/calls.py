@@ -7,7 +7,7 @@ import click
 
 from ami_planfix.cli.control import ask
 from ami_planfix.cli.options import config_option, json_option
-from ami_planfix.cli.output import print_json, print_table, rows_of
+from ami_planfix.cli.output import print_json, print_table, rows_of, tell
 
 
 @click.command()
@@ -36,6 +36,8 @@ def calls(config: Path | None, as_json: bool) -> None:
             for call in live
         ],
     )
+    if not live:
+        tell("no calls now")
 
 
 def clock_time(at: object) -> str:

@@ -6,7 +6,7 @@ import click
 
 from ami_planfix.cli.control import ask
 from ami_planfix.cli.options import config_option, json_option
-from ami_planfix.cli.output import print_json, print_table, rows_of
+from ami_planfix.cli.output import print_json, print_table, rows_of, tell
 
 
 @click.command()
@@ -26,6 +26,8 @@ def endpoints(config: Path | None, as_json: bool) -> None:
             for one in found
         ],
     )
+    if not found:
+        tell("no device is known and no channel is live: is Asterisk connected? The daemon's log tells")
 
 
 def _yes(one: dict[str, object]) -> str:
