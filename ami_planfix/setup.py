@@ -57,4 +57,9 @@ def compare(ping: Ping, token: str, public_url: str) -> None:
         )
     ours = f"{public_url}/planfix"
     if ping.pbx_url and ping.pbx_url.rstrip("/") != ours:
-        log.warning("planfix has another pbx address", theirs=ping.pbx_url[:200], ours=ours)
+        log.warning(
+            "planfix has another pbx address",
+            theirs=ping.pbx_url[:200],
+            ours=ours,
+            remedy="put ours into Planfix, or correct `server` / `public_url`: until then clicks may not arrive",
+        )
