@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from ami_planfix.calls.reports import Report
-from ami_planfix.entries import Buried, Delivered, Due, Entry, Postponed, Result, Returned
+from ami_planfix.entries import Buried, Delivered, Due, Entry, Observed, Postponed, Result, Returned
 from ami_planfix.errors import PlanfixError, PlanfixUnreachable, StorageError, TokenRefused
 from ami_planfix.outbox import Outbox
 from ami_planfix.planfix.messages import event_name
@@ -43,6 +43,10 @@ class Planfix(Protocol):
     @property
     def is_set_up(self) -> bool:
         """Tell whether url and token are known."""
+
+    @property
+    def looks_on(self) -> bool:
+        """Tell whether nothing is sent to anybody."""
 
     async def event(self, report: Report) -> None:
         """Tell a report; raise a PlanfixError if it was not taken."""
@@ -267,6 +271,9 @@ class Delivery:
         except Exception:
             log.exception("report not sent", **_names(due.entry), remedy="report this as a fault of ami-planfix")
             return Buried(due.id, "a fault of ami-planfix; its log has the details")
+        if self._planfix.looks_on:
+            self._board.say(PART, State.OFF, "observing: nothing is sent")
+            return Observed(due.id)
         if self._failures >= OUTAGE:
             log.info("planfix reachable again")
             self._hasten = True

@@ -27,6 +27,8 @@ class State(StrEnum):
     """Planfix refused it."""
     DROPPED = "dropped"
     """An administrator gave it up."""
+    OBSERVED = "observed"
+    """`run --observe` told of it and sent nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,13 @@ class Delivered(NamedTuple):
     answer: str
 
 
+class Observed(NamedTuple):
+    """Nobody was sent it."""
+
+    id: int
+    answer: str = "not sent"
+
+
 class Postponed(NamedTuple):
     """It failed, and is due again at `next_at`."""
 
@@ -82,7 +91,7 @@ class Returned(NamedTuple):
     id: int
 
 
-Result = Delivered | Postponed | Buried | Returned
+Result = Delivered | Observed | Postponed | Buried | Returned
 
 
 _REPORT = TypeAdapter(Report)

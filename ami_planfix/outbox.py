@@ -28,7 +28,20 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.calls.reports import Report, Stage
-from ami_planfix.entries import Buried, Delivered, Due, Entry, Kind, Postponed, Result, Returned, State, dump, load
+from ami_planfix.entries import (
+    Buried,
+    Delivered,
+    Due,
+    Entry,
+    Kind,
+    Observed,
+    Postponed,
+    Result,
+    Returned,
+    State,
+    dump,
+    load,
+)
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.tables import outbox as rows
 
@@ -91,6 +104,7 @@ class Outbox:
         tried = {"attempts": rows.c.attempts + 1, "answer": bindparam("said")}
         for kind, change in (
             (Delivered, ended.values(**free, **tried, state=State.DELIVERED, settled=now)),
+            (Observed, ended.values(**free, **tried, state=State.OBSERVED, settled=now)),
             (Buried, ended.values(**free, **tried, state=State.DEAD, settled=now)),
             (Postponed, waits.values(**free, **tried, next_at=bindparam("again"))),
             (Returned, waits.values(**free)),

@@ -89,12 +89,25 @@ class TestReports:
         async with place.daemon("--observe") as daemon:
             await place.logged_in()
             await place.play(GROUP)
-            await daemon.logged("report observed", report="COMPLETED", status="Success", ext="102")
+            line = await daemon.logged("report observed", report="COMPLETED", status="Success", ext="102")
+            told = await self.settled(place, line["callid"])
             assert await daemon.end() == 0
+        assert "observed, not sent" in told
+        assert "delivered" not in told
+        assert not [line for line in daemon.log if line["event"] == "report delivered"]
         assert not place.planfix.received
         assert not (place.folder / "state.db").exists()
         seen = [line["report"] for line in daemon.log if line["event"] == "report observed"]
         assert len(seen) == len(expected(GROUP))
+
+    @staticmethod
+    async def settled(place: Place, callid: str) -> str:
+        """Wait until nothing of a call waits any more; tell its timeline."""
+        async with asyncio.timeout(LIMIT):
+            while True:
+                told = await asyncio.to_thread(ami_planfix, "explain", callid, "-c", place.config_file)
+                if "waiting" not in told.out:
+                    return told.out
 
 
 class TestOutages:

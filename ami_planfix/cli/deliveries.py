@@ -12,7 +12,7 @@ from ami_planfix.cli.options import config_option, json_option
 from ami_planfix.cli.output import print_json, print_table, rows_of, tell
 from ami_planfix.cli.recordings import show
 
-STATES = ("waiting", "delivered", "stale", "dead", "dropped")
+STATES = ("waiting", "delivered", "stale", "dead", "dropped", "observed")
 TROUBLES = ("waiting", "dead")
 Command = Callable[..., None]
 

@@ -49,6 +49,8 @@ class _Answer(NamedTuple):
 class PlanfixApi:
     """Calls one account's API; `credentials` is asked anew for each request, since `setup` may change them."""
 
+    looks_on = False
+
     def __init__(
         self,
         credentials: Callable[[], Credentials | None],

@@ -12,6 +12,7 @@ class Observing:
     """Looks on."""
 
     is_set_up = True
+    looks_on = True
 
     def __init__(self, wording: Wording) -> None:
         self._wording = wording

@@ -73,6 +73,8 @@ def _answer(timeline: Timeline, report: Report) -> str:
     line = timeline.delivery_of(report)
     if line is None:
         return ""
+    if line.state is State.OBSERVED:
+        return "observed, not sent"
     after = f" after {line.settled - report.at:.3f} s" if line.settled is not None else ""
     tries = f", {line.attempts} tries" if line.attempts > 1 else ""
     if line.state is State.DELIVERED:
