@@ -22,6 +22,8 @@ class Figures(NamedTuple):
     """Reports by state."""
     well: Mapping[str, bool]
     """Whether each part that is configured is well."""
+    recordings: Mapping[str, int]
+    """Recordings by how far they have come; empty where links lead nowhere."""
 
 
 def exposition(figures: Figures) -> bytes:
@@ -45,6 +47,12 @@ class _Reading(Collector):
         for state, count in figures.outbox.items():
             outbox.add_metric([state], count)
         yield outbox
+        recordings = GaugeMetricFamily(
+            "ami_planfix_recordings", "Recordings: waiting for their files, linked, missing", labels=["state"]
+        )
+        for state, count in figures.recordings.items():
+            recordings.add_metric([state], count)
+        yield recordings
         parts = GaugeMetricFamily("ami_planfix_part_well", "1 while a part is well", labels=["part"])
         for part, well in figures.well.items():
             parts.add_metric([part], int(well))

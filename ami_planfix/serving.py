@@ -129,6 +129,7 @@ class Serving:
     async def _figures(self) -> Figures:
         parts = self._parts
         counts = await parts.deliveries.counts()
+        recorded = await parts.recordings.ledger.counts() if parts.recordings is not None else {}
         status = parts.connection.status
         return Figures(
             connected=status.connected_since is not None,
@@ -136,4 +137,5 @@ class Serving:
             ami_messages=status.messages_read,
             outbox={state.value: count for state, count in counts.by_state.items()},
             well={part.part: part.state is State.WELL for part in parts.board.parts() if part.state is not State.OFF},
+            recordings={progress.value: count for progress, count in recorded.items()},
         )

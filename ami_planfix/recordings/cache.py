@@ -78,7 +78,7 @@ class Cache:
         """Throw away what nobody used for long, and the longest unused if there is too much; tell how many."""
         now = self._clock()
         kept: list[_Kept] = []
-        with suppress(FileNotFoundError), os.scandir(self.folder) as found:
+        with suppress(OSError), os.scandir(self.folder) as found:
             for file in found:
                 with suppress(OSError):
                     status = file.stat(follow_symlinks=False)

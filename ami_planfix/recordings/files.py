@@ -113,6 +113,17 @@ class Shelf:
             raise RecordingError(f"recording {name} is not in recordings.asterisk_directory")
         return path
 
+    def trouble(self) -> str:
+        """Tell why the folder cannot be read; `''` if it can (blocks)."""
+        try:
+            with os.scandir(self.directory):
+                return ""
+        except OSError as fault:
+            words = os.strerror(fault.errno or errno.EIO)
+            return (
+                f"recordings.directory {self.directory}: {words}; it must be there, and the daemon's user may read it"
+            )
+
     def folders(self, name: str) -> tuple[Path, ...]:
         """Tell where a recording is expected, to be watched; nowhere if its name is unusable."""
         try:

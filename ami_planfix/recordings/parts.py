@@ -25,6 +25,8 @@ from ami_planfix.storage.database import Database
 log = structlog.get_logger("ami_planfix.recordings")
 
 TIDY_EVERY = 3600.0
+LOOK_EVERY = 60.0
+"""Seconds between two looks at the folder itself."""
 _DAY = 86400.0
 
 
@@ -45,6 +47,7 @@ class Recordings:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.waiting.run())
             tasks.create_task(self._tidy())
+            tasks.create_task(self._look())
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -57,6 +60,11 @@ class Recordings:
         file = report.recordings[0]
         extension = ".mp3" if self._places.audio.makes_mp3 else _extension(file)
         return self.links.link(report.callid, file, extension)
+
+    async def _look(self) -> None:
+        while True:
+            await self.waiting.say_how_it_is()
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _tidy(self) -> None:
         while True:

@@ -119,7 +119,6 @@ class Waiting:
     async def run(self) -> None:
         """Wait for recordings until cancelled."""
         self._watcher.open()
-        self._board.say(PART, State.WELL, self._places.audio.described)
         try:
             while True:
                 self._woken.clear()
@@ -128,6 +127,10 @@ class Waiting:
                 except StorageError as fault:
                     log.error("recordings not noted", error=str(fault), again_in=STORAGE_PAUSE)  # noqa: TRY400
                     pause = STORAGE_PAUSE
+                except Exception:
+                    # Whatever is wrong with recordings: reports go on.
+                    log.exception("recordings not looked at", remedy="report this as a fault of ami-planfix")
+                    pause = WORRIED_AFTER
                 await self._sleep(pause)
         finally:
             for task in self._ending:
@@ -161,6 +164,16 @@ class Waiting:
                 await self._decide(one, seen)
         times = [one.due for one in self._awaited.values() if not one.busy]
         return max(min(times) - self._clock(), LEAST_PAUSE) if times else None
+
+    async def say_how_it_is(self) -> None:
+        """Tell the board whether the folder can be read, and what links lead to."""
+        places = self._places
+        if self._settings.url:
+            self._board.say(PART, State.WELL, "another server has them")
+        elif trouble := await places.disk.run(places.shelf.trouble):
+            self._board.say(PART, State.FAILED, trouble)
+        else:
+            self._board.say(PART, State.WELL, places.audio.described)
 
     async def _read_ledger(self) -> None:
         entries = {entry.callid: entry for entry in await self._ledger.waiting()}

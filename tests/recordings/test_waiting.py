@@ -14,6 +14,8 @@ from ami_planfix.outbox import Outbox
 from ami_planfix.recordings.files import Shelf
 from ami_planfix.recordings.ledger import Progress
 from ami_planfix.recordings.waiting import Places, Settings, Waiting
+from ami_planfix.status import Board
+from tests.ami.conftest import eventually
 from tests.recordings.conftest import NOW, PUBLIC, Place, recorded
 
 CALLID = "1700000000.1"
@@ -28,6 +30,7 @@ class Daemon:
     def __init__(self, place: Place, settings: Settings = QUICK, is_live: Callable[[str], bool] | None = None) -> None:
         self.place = place
         self.outbox = Outbox(place.database)
+        self.board = Board()
         self._written = asyncio.Event()
         self._began = asyncio.get_running_loop().time()
         places = Places(place.disk, place.shelf, place.audio, place.links, place.ledger)
@@ -37,6 +40,7 @@ class Daemon:
             self._written.set,
             settings,
             is_live=is_live or (lambda callid: False),
+            board=self.board,
             clock=self.clock,
         )
 
@@ -240,6 +244,30 @@ class TestMissing:
                 detail = await daemon.progress(Progress.LINKED, passing=5)
         assert detail == "some of its files did not appear"
         assert "recording incomplete" in [line["event"] for line in said]
+
+
+class TestWhatIsSaid:
+    async def test_a_folder_that_cannot_be_read_is_on_the_board(self, place: Place) -> None:
+        daemon = Daemon(place)
+        await daemon.waiting.say_how_it_is()
+        assert daemon.board.summary() == "all is well"
+        place.monitor.rmdir()
+        await daemon.waiting.say_how_it_is()
+        assert daemon.board.summary().startswith(f"recordings: recordings.directory {place.monitor}: No such file")
+
+    async def test_a_fault_of_ours_stops_nothing_else(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(name: str, at: float) -> None:
+            raise ZeroDivisionError
+
+        write(place.monitor / "in-1.wav")
+        monkeypatch.setattr(place.shelf, "open", broken)
+        with capture_logs() as said:
+            async with running(Daemon(place)) as daemon:
+                await daemon.hear("in-1.wav")
+                await eventually(lambda: any(line["event"] == "recordings not looked at" for line in said))
+                monkeypatch.undo()
+                daemon.waiting.wake()
+                await daemon.progress(Progress.LINKED)
 
 
 class TestChoices:

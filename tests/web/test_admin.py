@@ -24,6 +24,7 @@ class Machine:
             ami_messages=1000,
             outbox={"waiting": 3, "dead": 1},
             well={"planfix": False, "asterisk": True},
+            recordings={"linked": 7, "missing": 1},
         )
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -69,6 +70,8 @@ async def test_figures_are_in_the_form_that_prometheus_reads(machine: Machine) -
         "ami_planfix_ami_messages 1000.0",
         'ami_planfix_reports{state="waiting"} 3.0',
         'ami_planfix_reports{state="dead"} 1.0',
+        'ami_planfix_recordings{state="linked"} 7.0',
+        'ami_planfix_recordings{state="missing"} 1.0',
         'ami_planfix_part_well{part="planfix"} 0.0',
         'ami_planfix_part_well{part="asterisk"} 1.0',
     ]
