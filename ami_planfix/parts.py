@@ -15,7 +15,7 @@ from ami_planfix.config.model import Config
 from ami_planfix.contacts.answer import Contacts
 from ami_planfix.contacts.lookup import Limits, Lookup
 from ami_planfix.deliveries import Deliveries
-from ami_planfix.delivery import Delivery
+from ami_planfix.delivery import Delivery, Planfix
 from ami_planfix.delivery import Settings as DeliverySettings
 from ami_planfix.makecall import MakeCall
 from ami_planfix.numbering import Numbering
@@ -74,13 +74,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     stack.push_async_callback(api.close)
     pbx = config.ami.name
     outbox = Outbox(database, pbx, f"{socket.gethostname()}{config.admin.socket}")
-    delivery = Delivery(
-        database,
-        outbox,
-        Observing(wording) if observe else api,
-        DeliverySettings(config.delivery.history == "opened", config.delivery.popup_max_age),
-        board,
-    )
+    delivery = _delivery(config, database, outbox, Observing(wording) if observe else api, board)
     account.listen(delivery.account_changed)
     numbering = Numbering(config)
     phones = Phones(pbx, numbering, database)
@@ -117,6 +111,11 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         contacts=contacts,
         recordings=recordings,
     )
+
+
+def _delivery(config: Config, database: Database, outbox: Outbox, planfix: Planfix, board: Board) -> Delivery:
+    each = config.delivery
+    return Delivery(database, outbox, planfix, DeliverySettings(each.history == "opened", each.popup_max_age), board)
 
 
 def _pipeline(
