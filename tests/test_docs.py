@@ -149,6 +149,13 @@ def test_what_planfix_is_said_to_show_stands_in_the_program() -> None:
     assert [piece for piece in pieces if piece not in program] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
+def test_figures_that_a_document_names_are_exposed(path: Path) -> None:
+    metrics = text_of(ROOT / "ami_planfix" / "metrics.py")
+    named = re.findall(r"\bami_planfix_([a-z_]+)", re.sub(r"ami_planfix/\S+", "", text_of(path)))
+    assert [name for name in named if name.removesuffix("_bucket") not in metrics] == []
+
+
 def test_the_timeline_of_a_call_is_what_the_program_prints() -> None:
     document = text_of(ROOT / "docs" / "calls.md")
     named = re.findall(r"`ami-planfix replay --explain (tests/captures/[^`]+)`", document)[0]
