@@ -117,7 +117,7 @@ class TestTheCallGoesOnMeanwhile:
             await part.answer()
             await talk(client, part, TALK)
 
-        await all_of_us.suffer(answered)
+        await all_of_us.miss(answered)
         await talk(client, part, TALK)
         await finish(lab, client, part)
         await all_of_us.agree(*ANSWERED, exactly=False)
@@ -127,13 +127,13 @@ class TestTheCallGoesOnMeanwhile:
         client = await lab.client.dial(PATIENT)
         part = await lab.phones["101"].rings()
         await all_of_us.hear("INCOMING 101")
-        await all_of_us.suffer(lambda: finish(lab, client, part))
+        await all_of_us.miss(lambda: finish(lab, client, part))
         await all_of_us.agree("INCOMING 101", "COMPLETED 101 Missed")
 
     async def test_they_hang_up(self, all_of_us: Crowd) -> None:
         conversation = await converse(all_of_us.lab)
         await all_of_us.hear("ACCEPTED 101")
-        await all_of_us.suffer(lambda: conversation.client_hangs_up(all_of_us.lab))
+        await all_of_us.miss(lambda: conversation.client_hangs_up(all_of_us.lab))
         await all_of_us.agree(*ANSWERED, exactly=False)
 
     async def test_the_client_is_handed_over(self, all_of_us: Crowd) -> None:
@@ -150,7 +150,7 @@ class TestTheCallGoesOnMeanwhile:
             await asyncio.gather(conversation.employee.ended(), second_line.ended())
             await talk(conversation.client, colleague, TALK)
 
-        await all_of_us.suffer(handed_over)
+        await all_of_us.miss(handed_over)
         await finish(lab, conversation.client, colleague)
         await all_of_us.agree(*HANDED_OVER, exactly=False)
 
@@ -162,7 +162,7 @@ class TestTheCallGoesOnMeanwhile:
             conversation = await converse(lab)
             parts.append(conversation)
 
-        await all_of_us.suffer(begun)
+        await all_of_us.miss(begun)
         await moment()
         await parts[0].client_hangs_up(lab)
         await all_of_us.agree(*ANSWERED, exactly=False)

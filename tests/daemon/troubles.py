@@ -68,14 +68,16 @@ class Crowd:
         self.lab = lab
         self.spared = spared
         self._posts = posts
+        self._weary: set[str] = set()
 
     async def renew(self) -> None:
         """Be ready for the next call; who was often without a connection would take ever longer to come back."""
         for one in (self.spared, *self._posts.values()):
             one.forget()
-        often_away = [self._posts[name] for name in ("cut", "frozen")]
-        await asyncio.gather(*(one.end() for one in often_away))
-        await asyncio.gather(*(one.start() for one in often_away))
+        weary = [self._posts[name] for name in self._weary]
+        self._weary.clear()
+        await asyncio.gather(*(one.end() for one in weary))
+        await asyncio.gather(*(one.start() for one in weary))
 
     async def hear(self, *wanted: str) -> None:
         """Wait until each Planfix has heard this much, and each daemon has noted that it has.
@@ -86,12 +88,24 @@ class Crowd:
             await one.hears(*wanted)
             await one.keeps(0)
 
-    async def suffer(self, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Let each trouble begin; let something happen; let each be over."""
-        await asyncio.gather(*(TROUBLES[name].begin(post) for name, post in self._posts.items()))
-        if meanwhile is not None:
-            await meanwhile()
-        await asyncio.gather(*(TROUBLES[name].end(post) for name, post in self._posts.items()))
+    async def suffer(self) -> None:
+        """Let every trouble come and go."""
+        await self._begin("terminated", "killed", "frozen")
+        await self._begin("cut")  # last, since it tries again less and less often
+        await self._end(*TROUBLES)
+
+    async def miss(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        """Let something happen while those are away to whom the others are alike."""
+        await self._begin("killed", "cut")
+        await meanwhile()
+        await self._end("killed", "cut")
+
+    async def _begin(self, *names: str) -> None:
+        self._weary |= {"cut", "frozen"}.intersection(names)
+        await asyncio.gather(*(TROUBLES[name].begin(self._posts[name]) for name in names))
+
+    async def _end(self, *names: str) -> None:
+        await asyncio.gather(*(TROUBLES[name].end(self._posts[name]) for name in names))
 
     async def agree(self, *wanted: str, exactly: bool = True) -> None:
         """Have each Planfix hear `wanted` (`INCOMING 101`), in this order, of the same call.
@@ -134,7 +148,7 @@ async def crowd(lab: Lab, folder: Path) -> AsyncIterator[Crowd]:
             (folder / name).mkdir()
             one = posts[name] = await stack.enter_async_context(post(lab, folder / name, start=False))
             assert isinstance(one.sections["ami"], dict)
-            one.sections["ami"] |= {"silence": SILENCE, "timeout": 2}
+            one.sections["ami"] |= {"silence": SILENCE, "timeout": 1}
             one.write_config()
         await asyncio.gather(*(one.start() for one in posts.values()))
         yield Crowd(lab, posts.pop("spared"), posts)
