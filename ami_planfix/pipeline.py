@@ -105,6 +105,7 @@ class Pipeline:
         self._waiting = _Batch()
         self._in_hand = _Batch()
         self._failing = False
+        self._writing_since: float | None = None
         self._woken = asyncio.Event()
         self._hurried = asyncio.Event()
         self._running = self._stopping = self._cut = False
@@ -116,8 +117,9 @@ class Pipeline:
 
     @property
     def alive(self) -> bool:
-        """Tell whether it still writes what it hears."""
-        return not self._ended.is_set()
+        """Tell whether it still writes what it hears, or says why it cannot."""
+        stuck = self._writing_since is not None and time.monotonic() - self._writing_since > self._database.patience
+        return not self._ended.is_set() and not stuck
 
     @property
     def backlog(self) -> int:
@@ -262,11 +264,15 @@ class Pipeline:
 
     async def _write(self) -> None:
         batch = self._in_hand
-        async with self._database.write() as connection:
-            await self._journal.write(connection, batch.rows, batch.gone)
-            await self._outbox.put(connection, batch.reports, self._clock())
-            if self._noting is not None and batch.reports:
-                await self._noting(connection, batch.reports)
+        self._writing_since = time.monotonic()
+        try:
+            async with self._database.write() as connection:
+                await self._journal.write(connection, batch.rows, batch.gone)
+                await self._outbox.put(connection, batch.reports, self._clock())
+                if self._noting is not None and batch.reports:
+                    await self._noting(connection, batch.reports)
+        finally:
+            self._writing_since = None
         self._in_hand = _Batch()
         if self._failing:
             self._failing = False

@@ -310,6 +310,22 @@ async def test_asterisk_waits_while_too_much_waits_to_be_written(bench: Bench, m
     assert source.said == ["pause", "resume"]
 
 
+def lives(bench: Bench) -> bool:
+    return bench.pipeline.alive
+
+
+async def test_a_write_that_neither_ends_nor_fails_is_no_life(bench: Bench) -> None:
+    async with bench.database.write():
+        bench.pipeline.heard(heard(CALLS[0]))
+        assert lives(bench)
+        bench.database.patience = 0.0
+        async with asyncio.timeout(10):
+            while lives(bench):  # noqa: ASYNC110 - see `quiet`
+                await asyncio.sleep(0.001)
+    await bench.quiet()
+    assert lives(bench)
+
+
 class Source:
     """A connection that can be paused."""
 

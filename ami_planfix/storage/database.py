@@ -25,6 +25,9 @@ from ami_planfix.errors import StorageError
 
 BUSY_TIMEOUT = 5000
 """Milliseconds to wait for another process that writes."""
+STUCK_FILE, STUCK_SERVER = 60.0, 1200.0
+"""Seconds after which a write that neither ends nor fails never will: a file's at once, a server's when TCP too has
+given it up (a quarter of an hour), since what memory holds until then is not lost."""
 _BEGIN = "ami_planfix_begin"
 
 _REMEDIES = {
@@ -46,6 +49,8 @@ class Database:
     def __init__(self, url: str, durable: bool = False) -> None:
         parsed = _with_driver(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.patience = STUCK_FILE if self.is_sqlite else STUCK_SERVER
+        """Seconds that a write may take."""
         self._where = (parsed.database or "") if self.is_sqlite else parsed.render_as_string()
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
