@@ -16,10 +16,10 @@ from ami_planfix.recordings.disk import Disk
 from ami_planfix.recordings.files import Shelf
 from ami_planfix.recordings.formats import FORMATS
 from ami_planfix.recordings.ledger import Ledger
-from ami_planfix.recordings.links import Links
+from ami_planfix.recordings.links import Links, elsewhere
 from ami_planfix.recordings.playback import Playback
-from ami_planfix.recordings.waiting import Places, Settings, Waiting
-from ami_planfix.status import Board
+from ami_planfix.recordings.waiting import PART, Places, Settings, Waiting
+from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
 
 log = structlog.get_logger("ami_planfix.recordings")
@@ -31,15 +31,15 @@ _DAY = 86400.0
 
 
 class Recordings:
-    """The recordings of one PBX; None of it exists without a place where links lead to."""
+    """The recordings of one PBX."""
 
-    def __init__(self, places: Places, waiting: Waiting, *, in_report: bool, kept_days: int) -> None:
+    def __init__(self, places: Places, waiting: Waiting, settings: Settings, kept_days: int) -> None:
         self.links = places.links
         self.ledger = places.ledger
         self.waiting = waiting
         self.playback = Playback(places.ledger, places.shelf, places.links, places.audio, places.disk)
         self._places = places
-        self._in_report = in_report
+        self._settings = settings
         self._kept = kept_days * _DAY
 
     async def run(self) -> None:
@@ -55,11 +55,14 @@ class Recordings:
 
     def link_in(self, report: Report) -> str:
         """Tell the link that goes with a report (`recordings.link: completed`); `''` if none does."""
-        if not self._in_report or not report.recordings:
+        shelf, url = self._places.shelf, self._settings.url
+        usable = [file for file in report.recordings if shelf.folders(file)]
+        if not self._settings.in_report or not usable:
             return ""
-        file = report.recordings[0]
-        extension = ".mp3" if self._places.audio.makes_mp3 else _extension(file)
-        return self.links.link(report.callid, file, extension)
+        if url:
+            return elsewhere(url, report.callid, shelf.relative(usable[0]), report.at)
+        extension = ".mp3" if self._places.audio.makes_mp3 else _extension(usable[0])
+        return self.links.link(report.callid, report.recordings[0], extension)
 
     async def _look(self) -> None:
         while True:
@@ -92,15 +95,15 @@ async def make_recordings(
     """
     section = config.recordings
     if config.server is None and not section.url:
+        board.say(PART, State.OFF, "neither `server` nor recordings.url: no link could lead anywhere")
         return None
     links = Links(database, config.server.public_url if config.server is not None else "")
     await links.load()
     disk = Disk()
-    converter = find_converter(section.converter) if section.format == "mp3" or not section.url else None
     audio = Audio(
         disk,
         Cache(section.cache, section.cache_days, section.cache_megabytes),
-        converter,
+        find_converter(section.converter),
         original=section.format == "original",
     )
     shelf = Shelf(section.directory, section.asterisk_directory, section.archives)
@@ -114,7 +117,7 @@ async def make_recordings(
         url_after=section.url_after,
     )
     waiting = Waiting(places, outbox, written, settings, is_live=is_live, board=board)
-    return Recordings(places, waiting, in_report=settings.in_report, kept_days=config.delivery.retention_days)
+    return Recordings(places, waiting, settings, config.delivery.retention_days)
 
 
 def _extension(file: str) -> str:

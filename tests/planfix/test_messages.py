@@ -53,6 +53,14 @@ class TestEvent:
             ("data_campaign", "осень"),
         ]
 
+    def test_a_link_to_the_recording_goes_with_the_end_of_a_recorded_call_alone(self) -> None:
+        link = "https://pbx.example.com/recordings/0/1.mp3"
+        ended = report(Stage.COMPLETED, outcome=Outcome.SUCCESS, duration=61, recorded=True)
+        assert event_form(ended, record_link=link)["record_link"] == link
+        assert "record_link" not in event_form(ended)
+        for other in (report(Stage.ACCEPTED), report(Stage.COMPLETED, outcome=Outcome.MISSED)):
+            assert "record_link" not in event_form(other, record_link=link)
+
     @pytest.mark.parametrize(
         ("stage", "name", "kind"),
         [
