@@ -61,14 +61,14 @@ class Ledger:
             files = _named_once(report.recordings)
             if not files:
                 continue
-            query = select(rows).where(self._is(report.callid)).with_for_update()
-            known = (await connection.execute(query)).first()
-            if known is None:
-                values = {"pbx": self._pbx, "callid": report.callid, "at": report.at, "files": json.dumps(files)}
-                insert = self.database.insert(rows).values(values | {"state": Progress.WAITING})
-                await connection.execute(insert.on_conflict_do_nothing())
+            values = {"pbx": self._pbx, "callid": report.callid, "at": report.at, "files": json.dumps(files)}
+            insert = self.database.insert(rows).values(values | {"state": Progress.WAITING})
+            if (await connection.execute(insert.on_conflict_do_nothing())).rowcount == 1:
                 noted += 1
-            elif known.state == Progress.WAITING:
+                continue
+            query = select(rows).where(self._is(report.callid)).with_for_update()
+            known = (await connection.execute(query)).one()
+            if known.state == Progress.WAITING:
                 more = _named_once((*json.loads(known.files), *files))
                 values = {"files": json.dumps(more), "at": max(known.at, report.at)}
                 await connection.execute(update(rows).where(self._is(report.callid)).values(values))

@@ -5,7 +5,9 @@ Without the right signature there is one answer only: nothing is here. With it, 
 """
 
 import asyncio
+import errno
 import hashlib
+import os
 import re
 import time
 from collections import Counter
@@ -100,7 +102,7 @@ class Downloads:
     async def _give(self, request: web.Request, entry: Entry, address: str) -> web.StreamResponse:
         try:
             opened = await self._audio.open(entry)
-        except (RecordingError, StorageError) as fault:
+        except (RecordingError, StorageError, OSError) as fault:
             log.warning("recording not given", call=entry.callid, error=str(fault))
             return _nothing()
         with opened:
@@ -119,10 +121,10 @@ class Downloads:
             return response
 
     async def _send(self, request: web.Request, response: web.StreamResponse, opened: Opened, stretch: Stretch) -> bool:
-        """Send piece by piece; False if the reader was too slow, or the file became shorter."""
+        """Send piece by piece; False if the reader was too slow, or the file became shorter or unreadable."""
         at = stretch.start
         while at < stretch.end:
-            piece = await self._audio.read(opened, at, min(PIECE, stretch.end - at))
+            piece = await self._piece(opened, at, min(PIECE, stretch.end - at))
             at += len(piece)
             try:
                 async with asyncio.timeout(STALL):
@@ -136,6 +138,13 @@ class Downloads:
                     request.transport.abort()
                 return False
         return True
+
+    async def _piece(self, opened: Opened, at: int, size: int) -> bytes:
+        try:
+            return await self._audio.read(opened, at, size)
+        except OSError as fault:
+            log.warning("recording not read", file=str(opened.path), error=os.strerror(fault.errno or errno.EIO))
+            return b""
 
 
 def _answer(request: web.Request, opened: Opened, callid: str) -> tuple[web.StreamResponse, Stretch | None]:
