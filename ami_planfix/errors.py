@@ -64,6 +64,7 @@ _SOCKET_REMEDIES = {
     errno.EADDRINUSE: "another daemon runs with the same admin.socket",
     errno.ENOENT: "its folder must exist and belong to the daemon's user",
     errno.EACCES: "its folder must belong to the daemon's user",
+    errno.EPERM: "admin.group: only to a group that the daemon is in can it be given: SupplementaryGroups= in the unit",
 }
 
 

@@ -82,6 +82,12 @@ def test_whoever_is_in_the_group_of_the_socket_gets_to_it() -> None:
     assert settings()["RuntimeDirectoryMode"] == ["0755"]
 
 
+def test_it_may_give_the_socket_to_a_group() -> None:
+    """`~@privileged` forbids chown; what comes later counts."""
+    calls = settings()["SystemCallFilter"]
+    assert calls.index("@chown") > calls.index("~@privileged @resources")
+
+
 def test_every_setting_is_explained() -> None:
     """A comment before each setting or small group of them: an administrator must be able to judge them."""
     lines = UNIT.read_text().splitlines()

@@ -32,7 +32,7 @@ def config_for_calls(path: Path | None) -> tuple[Config, str, Wording]:
 
     With no file named and none in the default place all is as if nothing were configured.
     """
-    if path is None and not DEFAULT.exists():
+    if path is None and _is_missing(DEFAULT):
         return Config(), "", DEFAULT_WORDING
     file = path or DEFAULT
     config = load(file, FOR_CALLS)
@@ -41,6 +41,16 @@ def config_for_calls(path: Path | None) -> tuple[Config, str, Wording]:
         _plain(file, "planfix", "hidden_number", DEFAULT_WORDING.hidden_number),
     )
     return config, _plain(file, "ami", "name", ""), wording
+
+
+def _is_missing(file: Path) -> bool:
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # it may be there: whoever reads it says why that fails
+    return False
 
 
 def _plain(file: Path, section: str, key: str, default: str) -> str:

@@ -1,6 +1,8 @@
 """Listeners against clients that send what no client should, over real sockets."""
 
 import asyncio
+import errno
+import grp
 import json
 import os
 import socket
@@ -214,6 +216,17 @@ class TestUnixSocket:
             await Listener("control", ROUTES).open_unix(path)
         assert path.exists()
         await first.close()
+
+    async def test_a_group_that_the_daemon_is_not_in_says_so(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def forbid(*_: object) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "chown", forbid)
+        with pytest.raises(ListenerError, match="a group that the daemon is in can it be given: SupplementaryGroups="):
+            await Listener("control", ROUTES).open_unix(tmp_path / "c.sock", grp.getgrgid(os.getgid()).gr_name)
+        assert not os.listdir(tmp_path)
 
     async def test_an_unknown_group_says_so(self, tmp_path: Path) -> None:
         with pytest.raises(ListenerError, match="there is no group nobody-has-this"):
