@@ -264,13 +264,18 @@ class Delivery:
             raise
 
     async def _attempt(self, due: Due, failed: int) -> Result:
+        """Send a row once; whatever fails, there is a result: without one it and its call would wait for ever."""
+        try:
+            return await self._try(due, failed)
+        except Exception:
+            log.exception("report not sent", **_names(due.entry), remedy="report this as a fault of ami-planfix")
+            return Buried(due.id, "a fault of ami-planfix; its log has the details")
+
+    async def _try(self, due: Due, failed: int) -> Result:
         try:
             await self._tell(due.entry)
         except PlanfixError as fault:
             return self._failed(due, fault, failed + 1)
-        except Exception:
-            log.exception("report not sent", **_names(due.entry), remedy="report this as a fault of ami-planfix")
-            return Buried(due.id, "a fault of ami-planfix; its log has the details")
         if self._planfix.looks_on:
             self._board.say(PART, State.OFF, "observing: nothing is sent")
             return Observed(due.id)

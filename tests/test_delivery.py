@@ -19,6 +19,7 @@ from ami_planfix.outbox import Outbox
 from ami_planfix.planfix.account import Credentials
 from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.status import Board
+from ami_planfix.status import State as BoardState
 from ami_planfix.storage.schema import open_database
 from tests.making import report
 
@@ -213,6 +214,22 @@ class TestFaults:
         monkeypatch.setattr(bench.api, "event", broken)
         await bench.put(bench.now(RANG), bench.now(COMPLETED))
         await bench.until("COMPLETED 101 Success")
+        await bench.settled(delivered=1, dead=1)
+
+    async def test_a_fault_of_ours_after_planfix_took_it_holds_back_nothing_either(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        faults = [ZeroDivisionError()]
+        real = bench.board.say
+
+        def broken(*told: str) -> None:
+            if faults:
+                raise faults.pop()
+            real(told[0], BoardState(told[1]), *told[2:])
+
+        monkeypatch.setattr(bench.board, "say", broken)
+        await bench.put(bench.now(RANG), bench.now(COMPLETED))
+        await bench.until("INCOMING 101", "COMPLETED 101 Success")
         await bench.settled(delivered=1, dead=1)
 
 
