@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -85,12 +85,6 @@ class Ledger:
         async with self.database.read() as connection:
             row = (await connection.execute(select(rows).where(self._is(callid)))).first()
         return _entry(row) if row is not None else None
-
-    async def of(self, callids: Collection[str]) -> dict[str, Entry]:
-        """Find the recordings of some calls."""
-        query = select(rows).where(rows.c.pbx == self._pbx, rows.c.callid.in_(callids))
-        async with self.database.read() as connection:
-            return {row.callid: _entry(row) for row in await connection.execute(query)}
 
     async def troubles(self, limit: int) -> list[Entry]:
         """Tell those that wait or are missing, newest first."""
