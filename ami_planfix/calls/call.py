@@ -400,9 +400,9 @@ class Call:
     ) -> None:
         if not (self.reported and part.reported):
             return
-        for stage in reported:
-            if isinstance(stage, type):
-                stage = Stage.RANG if self.direction is Direction.INCOMING else Stage.DIALLED  # noqa: PLW2901
+        begun = Stage.RANG if self.direction is Direction.INCOMING else Stage.DIALLED
+        for told in reported:
+            stage = begun if isinstance(told, type) else told
             ended = stage is Stage.COMPLETED
             recorded = ended and outcome is Outcome.SUCCESS and bool(self._recordings)
             self.said_anything = True
