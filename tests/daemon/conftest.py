@@ -32,6 +32,7 @@ def lab(running_lab: Lab) -> Lab:
 def note_delays(asterisk: str, delays: list[float]) -> None:
     """Keep how long first INCOMINGs took, for the summary; they must be sane."""
     _measured[asterisk] += delays
+    assert delays
     assert all(-SANE < delay < SANE for delay in delays), delays
 
 

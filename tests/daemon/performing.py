@@ -1,10 +1,9 @@
 """Performs a story of the lab before a daemon, and asks of Planfix what the rules demand of the story."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
-from tests.daemon.conftest import note_delays
 from tests.daemon.hearing import expectation
-from tests.daemon.promptness import delays
 from tests.daemon.running import Post
 from tests.lab import Lab
 from tests.lab.stories import (
@@ -37,7 +36,7 @@ MAIN_JOB: list[Act] = [
     attended_transfer.attended_refer,
     pickup.pickup_group,
 ]
-"""What is performed on every Asterisk."""
+"""What is performed on every Asterisk, at once."""
 
 
 def sentence(act: Act) -> str:
@@ -52,4 +51,15 @@ async def perform(act: Act, at_work: Post) -> None:
     await act(at_work.lab)
     kind, story = act.__module__.rpartition(".")[2], act.__name__
     await at_work.demand(expectation(kind, story, at_work.asterisk))
-    note_delays(at_work.asterisk, delays(at_work))
+
+
+async def perform_everywhere(act: Act, at_work: Sequence[Post]) -> None:
+    """Perform a story on several Asterisks at once: people take their time, machines hardly any."""
+    ended = await asyncio.gather(*(perform(act, one) for one in at_work), return_exceptions=True)
+    failures: list[Exception] = []
+    for one, failure in zip(at_work, ended, strict=True):
+        if isinstance(failure, Exception):
+            failure.add_note(f"on Asterisk {one.asterisk}")
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup(f"not as the rules demand: {sentence(act)}", failures)

@@ -39,7 +39,7 @@ async def _started(at_work: Post) -> None:
 
 
 async def _cut(at_work: Post) -> None:
-    await at_work.wire.hold_cut()
+    await at_work.wire.cut()
 
 
 async def _frozen(at_work: Post) -> None:

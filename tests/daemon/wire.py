@@ -1,4 +1,4 @@
-"""The wire between a daemon and Asterisk: passes on what is said, and can be cut, kept cut, or frozen."""
+"""The wire between a daemon and Asterisk: passes on what is said, and can be cut or frozen."""
 
 import asyncio
 from typing import Self
@@ -16,8 +16,6 @@ class Wire:
         self.port = 0
         self.snapshots = 0
         """Lists of what exists that have passed."""
-        self.connections = 0
-        """That daemons have made so far."""
         self._behind = (host, port)
         self._broken = False
         self._flowing = asyncio.Event()
@@ -37,10 +35,6 @@ class Wire:
         await self._end_all()
 
     async def cut(self) -> None:
-        """End what connections there are; new ones are let through."""
-        await self._end_all()
-
-    async def hold_cut(self) -> None:
         """End what connections there are, and let none through until `mend`."""
         self._broken = True
         await self._end_all()
@@ -59,7 +53,6 @@ class Wire:
         await self._board.until("a daemon that asks what exists", lambda: self.snapshots > after, 30)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         task = asyncio.current_task()
         assert task
         self._passing.add(task)
