@@ -258,7 +258,9 @@ class Delivery:
                     self._results.append(result._replace(id=due.id))
                     return
                 self._results.append(result)
-            self._results.append(await self._attempt(due, due.attempts))
+            # Not in one line: `append` would be that of the list of now, and the loop takes it away meanwhile.
+            result = await self._attempt(due, due.attempts)
+            self._results.append(result)
         except asyncio.CancelledError:
             self._results.append(Returned(due.id))
             raise

@@ -139,6 +139,17 @@ class TestOrder:
         await bench.put(bench.now(RANG), bench.now(ACCEPTED), bench.now(COMPLETED, callid="2.2"))
         await bench.until("COMPLETED 101 Success")
 
+    async def test_an_answer_that_comes_after_others_were_written_down_counts_too(self, bench: Bench) -> None:
+        """The loop takes the results away to write them; a later answer must not land among what it took."""
+        bench.planfix.fault_for = lambda fields: embedded.hang() if fields["callid"] == "1.1" else None
+        await bench.put(bench.now(RANG, callid="1.1"), bench.now(RANG, callid="2.1"))
+        await bench.settled(delivered=1, waiting=1)
+        bench.planfix.fault_for = lambda _: None
+        await bench.put(bench.now(COMPLETED, callid="1.1"), bench.now(COMPLETED, callid="2.1"))
+        await bench.settled(delivered=2, waiting=2)
+        bench.planfix.release()
+        await bench.settled(delivered=4)
+
     async def test_a_recording_follows_its_call(self, bench: Bench) -> None:
         await bench.put(bench.now(COMPLETED), RecordLink(1.0, CallId("1.1"), "https://pbx/r", True))
         await bench.planfix.wait_for(lambda received: len(received) == 2)
