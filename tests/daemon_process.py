@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -20,6 +21,8 @@ from ami_planfix.demo.planfix import EmbeddedPlanfix
 CAPTURES = Path(__file__).parent / "captures"
 PBX_TOKEN = "token-that-planfix-presents"
 LIMIT = 30.0
+LEASH = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""A killed test run leaves no daemon behind."""
 
 Log = dict[str, Any]
 
@@ -124,7 +127,7 @@ class Process:
         if watchdog is not None:
             environment["WATCHDOG_USEC"] = str(int(watchdog * 1_000_000))
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ami_planfix", "run", "-c", str(home.config_file), *arguments,
+            *LEASH, sys.executable, "-m", "ami_planfix", "run", "-c", str(home.config_file), *arguments,
             stderr=asyncio.subprocess.PIPE, env=environment,
         )  # fmt: skip
         found = cls(process, notified)
