@@ -69,7 +69,7 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
         if as_json
         else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=32),
     ]
-    if _journal_reads(out):
+    if journal_reads(out):
         last.append(_priority_prefix)
     handler = logging.StreamHandler(out)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
@@ -95,7 +95,7 @@ def _named_logger(*args: str) -> logging.Logger:
     return logging.getLogger(name if name.startswith("ami_planfix") else f"ami_planfix.{name}")
 
 
-def _journal_reads(stream: TextIO) -> bool:
+def journal_reads(stream: TextIO) -> bool:
     """Tell whether journald is at the other end (systemd.exec: `JOURNAL_STREAM` is its device and inode)."""
     expected = os.environ.get("JOURNAL_STREAM", "")
     try:

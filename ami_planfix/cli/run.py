@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import structlog
 
-from ami_planfix.cli.main import FAILED, WELL
+from ami_planfix.cli.main import BAD_USAGE, FAILED, WELL
 from ami_planfix.cli.options import config_of, config_option
 from ami_planfix.config.model import Config
 from ami_planfix.daemon import Daemon, End
-from ami_planfix.errors import AmiPlanfixError
-from ami_planfix.logs import Format, configure
+from ami_planfix.errors import AmiPlanfixError, ConfigurationError
+from ami_planfix.logs import Format, configure, journal_reads
 
 log = structlog.get_logger("ami_planfix.run")
 
@@ -28,12 +28,16 @@ def run(config: Path | None, observe: bool) -> int:
 
     SIGTERM ends it within seconds; SIGHUP checks the configuration and, if it has no errors, begins anew.
     """
-    settings = config_of(config)
-    configure(settings.log.level, Format(settings.log.format))
+    configure()
     try:
+        settings = config_of(config)
+        configure(settings.log.level, Format(settings.log.format))
         how = asyncio.run(_run(settings, config, observe))
-    except AmiPlanfixError:
-        raise
+    except AmiPlanfixError as fault:
+        if not journal_reads(sys.stderr):
+            raise
+        log.error("not started", problem=str(fault))  # noqa: TRY400 - with the priority that `journalctl -p` looks for
+        return BAD_USAGE if isinstance(fault, ConfigurationError) else FAILED
     except Exception:
         log.exception("daemon failed", remedy="report this as a fault of ami-planfix; no report is lost")
         return FAILED

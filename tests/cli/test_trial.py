@@ -90,3 +90,14 @@ async def test_no_account_is_a_matter_of_configuration(tmp_path: Path) -> None:
     status, _, err = await trial(file, "--yes")
     assert status == 2
     assert "planfix.url and planfix.token are missing" in err
+
+
+async def test_the_daemons_database_is_not_made_for_it(planfix: EmbeddedPlanfix, tmp_path: Path) -> None:
+    status, _, err = await trial(config(tmp_path, planfix.url, planfix.token), "--yes")
+    assert status == 0, err
+    file = tmp_path / "nothing.yaml"
+    file.write_text(f"storage: {{url: 'sqlite:///{tmp_path}/state.db'}}\n")
+    status, _, err = await trial(file, "--yes")
+    assert status == 2
+    assert "planfix.url and planfix.token are missing" in err
+    assert not (tmp_path / "state.db").exists()
