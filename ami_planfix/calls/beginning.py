@@ -254,6 +254,8 @@ class Beginnings:
 
     def _names(self, source: Channel) -> Iterator[Extension]:
         """Find in whose name a leg is dialled: the Local channel's that dials it, or the phone's that forwarded."""
+        if source.plan.stands_in_for is not None:
+            yield source.plan.stands_in_for
         for half in dialling_halves(source):
             exten = _exten_of(half.name)
             extension = self._directory.in_name_of(exten)

@@ -277,6 +277,25 @@ class TestRule11Forwarding:
         history.rings(history.dials(two, "PJSIP/provider", f"{STRANGER}@provider"))
         assert said(history) == ["INCOMING 103"]
 
+    def test_a_call_forward_of_freepbx_is_the_extensions_whose_place_it_takes(self, history: History) -> None:
+        client = history.rings_in()
+        history.sets(client, "DEXTEN", "103")
+        history.runs(client, "Dial", f"Local/{STRANGER}@from-internal/n,20,tr")
+        _, two = history.dials_local(client, STRANGER)
+        history.rings(history.dials(two, "PJSIP/provider", f"{STRANGER}@provider"))
+        assert said(history) == ["INCOMING 103"]
+
+    def test_so_is_one_without_a_local_channel_and_only_for_the_dial_that_follows(self, history: History) -> None:
+        client = history.rings_in()
+        history.sets(client, "DEXTEN", "103")
+        history.runs(client, "Dial", f"PJSIP/{STRANGER}@provider,20")
+        forwarded = history.dials(client, "PJSIP/provider", f"{STRANGER}@provider")
+        history.rings(forwarded)
+        history.refuses(forwarded, "NOANSWER", 0)
+        history.runs(client, "Dial", f"PJSIP/{STRANGER}@provider,20")
+        history.rings(history.dials(client, "PJSIP/provider", f"{STRANGER}@provider"))
+        assert said(history) == ["INCOMING 103", "COMPLETED 103 Canceled", "INCOMING 100"]
+
     def test_picking_up_the_mobile_is_not_accepted_until_the_call_is_taken(self, history: History) -> None:
         client = history.rings_in()
         one, two = history.dials_local(client, "FMPR-103")
