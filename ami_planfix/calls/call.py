@@ -17,7 +17,7 @@ from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.moment import Choices, Moment
 from ami_planfix.calls.part import ENGAGED, TALKED, Happening, Part, Reported, State
 from ami_planfix.calls.parties import Directory
-from ami_planfix.calls.pbx import Channel, Recording, conversation, origin, ringing
+from ami_planfix.calls.pbx import Channel, Recording, conversation, origin, ringing, talks
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Silence, Stage
 
 BEGINNING_RULE = {Direction.INCOMING: "1", Direction.OUTGOING: "14"}
@@ -245,7 +245,7 @@ class Call:
         for part in self._open():
             if not part.legs:
                 continue
-            ended = [leg for leg in part.legs.values() if not leg.alive or leg.bridge is not None]
+            ended = [leg for leg in part.legs.values() if not leg.alive or talks(leg)]
             for leg in ended:
                 del part.legs[leg.uniqueid]
                 forwarded = leg.dial is not None and leg.dial.forwarded

@@ -316,6 +316,11 @@ def conversation(channel: Channel) -> list[Channel]:
     return list(found.values())
 
 
+def talks(leg: Channel) -> bool:
+    """Tell whether a leg has been answered for somebody; between the halves of a Local channel it has not yet."""
+    return leg.bridge is not None and any(not one.is_local for one in conversation(leg))
+
+
 def ringing(channel: Channel) -> Iterator[Channel]:
     """Find the legs that ring, or will, for this channel: those that it dials, through Local channels too.
 

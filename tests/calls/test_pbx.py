@@ -5,7 +5,7 @@ import pytest
 from ami_planfix.calls import events
 from ami_planfix.calls.events import BridgeId, Uniqueid
 from ami_planfix.calls.parties import Kind, Party
-from ami_planfix.calls.pbx import Channel, Pbx, conversation, origin, ringing
+from ami_planfix.calls.pbx import Channel, Pbx, conversation, origin, ringing, talks
 from ami_planfix.calls.reports import Extension
 
 
@@ -76,6 +76,15 @@ class TestConversation:
         graph.talk("c", four, phone)
         assert [channel for channel in conversation(client) if not channel.is_local] == [phone]
         assert [channel for channel in conversation(phone) if not channel.is_local] == [client]
+
+    def test_a_phone_answered_for_a_local_channel_talks_only_once_somebody_is_behind_that(
+        self, graph: Graph, client: Channel, phone: Channel
+    ) -> None:
+        one, two = graph.local("101")
+        graph.talk("inner", phone, two)
+        assert not talks(phone)
+        graph.talk("outer", client, one)
+        assert talks(phone)
 
     def test_a_ring_of_local_channels_comes_to_an_end(self, graph: Graph, client: Channel) -> None:
         one, two = graph.local("600")
