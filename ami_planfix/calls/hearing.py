@@ -330,7 +330,6 @@ class Hearing:
         else:
             channel.linkedid = snapshot.linkedid
             channel.state = snapshot.state
-            channel.exten = snapshot.exten
         if snapshot.state in (events.RINGING, events.UP):
             channel.rang = True
         if not channel.plan.dialled and _asks_itself(channel):

@@ -106,7 +106,7 @@ class Channel:
     """A channel of Asterisk, from its Newchannel to its Hangup."""
 
     __slots__ = (
-        "alive", "bridge", "cause", "context", "dial", "exten", "extension", "first", "group", "handed_over",
+        "alive", "bridge", "cause", "dial", "extension", "first", "group", "handed_over",
         "hangup_cause", "hangup_requested", "legs", "linkedid", "name", "party", "plan", "rang", "recordings",
         "silence", "spies", "state", "tech_cause", "twin", "uniqueid", "was_bridged",
     )  # fmt: skip
@@ -121,8 +121,6 @@ class Channel:
         self.extension: Extension | None = party.extension
         """The employee behind it: by device, by mobile, or in whose name it was dialled."""
         self.state = first.state
-        self.context = first.context
-        self.exten = first.exten
         self.plan = Plan()
         self.alive = True
         self.rang = False
