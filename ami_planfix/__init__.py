@@ -1,3 +1,3 @@
 """Connects an Asterisk PBX to the Planfix CRM."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
