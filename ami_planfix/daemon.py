@@ -95,6 +95,8 @@ class Daemon:
         self.board.listen(lambda _: self._manager.status(self.board.summary()))
         self._start("asterisk", parts.connection.run())
         self._start("pipeline", parts.pipeline.run())
+        if not self._observe:
+            self._start("presence", parts.presence.run(parts.connection))
         self._start("delivery", parts.delivery.run())
         if parts.recordings is not None:
             self._start("recordings", parts.recordings.run())
@@ -118,9 +120,10 @@ class Daemon:
 
     async def _stop(self, parts: Parts, serving: Serving) -> None:
         await serving.stop_server()
-        await self._cancel({"asterisk", "resync", "greeting", "recordings"})
+        await self._cancel({"asterisk", "resync", "greeting", "recordings", "presence"})
         await parts.clicks.close()
         await parts.pipeline.stop()
+        await parts.presence.end(parts.connection)
         await parts.delivery.stop(DRAIN)
         await self._cancel(None)
         await serving.stop()

@@ -26,6 +26,7 @@ from ami_planfix.planfix.account import Account
 from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording
 from ami_planfix.planfix.observing import Observing
+from ami_planfix.presence import Presence
 from ami_planfix.recordings.parts import Recordings, make_recordings
 from ami_planfix.retention import Retention
 from ami_planfix.status import Board, State
@@ -54,6 +55,7 @@ class Parts:
     tracker: Tracker
     pipeline: Pipeline
     connection: Connection
+    presence: Presence
     clicks: MakeCall
     contacts: Contacts
     recordings: Recordings | None
@@ -73,7 +75,9 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     api = PlanfixApi(account.credentials, wording, section.timeout)
     stack.push_async_callback(api.close)
     pbx = config.ami.name
-    outbox = Outbox(database, pbx, f"{socket.gethostname()}{config.admin.socket}")
+    owner = f"{socket.gethostname()}{config.admin.socket}"
+    outbox = Outbox(database, pbx, owner)
+    presence = Presence(database, pbx, owner)
     delivery = _delivery(config, database, outbox, Observing(wording) if observe else api, board)
     account.listen(delivery.account_changed)
     numbering = Numbering(config)
@@ -99,7 +103,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         account=account,
         api=api,
         delivery=delivery,
-        retention=Retention(database, outbox, config.delivery.retention_days, config.calls.timeline_days),
+        retention=Retention(database, outbox, presence, config.delivery.retention_days, config.calls.timeline_days),
         deliveries=deliveries,
         timelines=Timelines(database, pbx, deliveries, lambda: _tracker(config, numbering)),
         numbering=numbering,
@@ -107,6 +111,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         tracker=tracker,
         pipeline=pipeline,
         connection=connection,
+        presence=presence,
         clicks=clicks,
         contacts=contacts,
         recordings=recordings,

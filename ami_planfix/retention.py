@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ami_planfix.errors import StorageError
 from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
+from ami_planfix.presence import Presence
 from ami_planfix.storage.database import Database
 
 log = structlog.get_logger("ami_planfix.retention")
@@ -32,6 +33,7 @@ class Retention:
         self,
         database: Database,
         outbox: Outbox,
+        presence: Presence,
         reports_days: int,
         timeline_days: int,
         clock: Callable[[], float] = time.time,
@@ -40,6 +42,7 @@ class Retention:
         self._kept: tuple[tuple[str, Removal, float], ...] = (
             ("reports", outbox.remove_old, reports_days * DAY),
             ("timelines", Journal(outbox.pbx).remove_old, timeline_days * DAY),
+            ("presence", presence.remove_old, reports_days * DAY),
         )
         self._clock = clock
 

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from ami_planfix.config.model import Admin
 from ami_planfix.daemon import Daemon
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix, refuse
+from ami_planfix.presence import Listening, Presence
+from ami_planfix.storage.schema import open_database
 from tests.cli.running import ami_planfix
 from tests.daemon_process import CAPTURES, LIMIT, PBX_TOKEN, Place, expected
 
@@ -74,6 +77,29 @@ class TestReports:
         assert line["call"] == "1795441199.261"
         assert line["extension"] == "101"
         assert line["answer"] == "200"
+
+    async def test_a_run_leaves_the_time_for_which_it_listened(self, place: Place) -> None:
+        async with place.daemon() as daemon:
+            await place.logged_in()
+            await place.play(GROUP)
+            await place.heard(len(expected(GROUP)))
+            begun = await self.listening(place)
+            assert await daemon.end() == 0
+        ended = await self.listening(place)
+        assert (begun.owner, begun.since) == (ended.owner, ended.since)
+        assert 0 < begun.since <= begun.until < ended.until <= time.time()
+
+    @staticmethod
+    async def listening(place: Place) -> Listening:
+        """Wait until it is written down that somebody listens."""
+        async with (
+            asyncio.timeout(LIMIT),
+            await open_database(f"sqlite:///{place.folder}/state.db") as database,
+        ):
+            while True:
+                if rows := await Presence(database).everywhere():
+                    return rows[0]
+                await asyncio.sleep(0.05)
 
     async def test_secrets_are_in_no_line(self, place: Place) -> None:
         async with place.daemon() as daemon:

@@ -11,6 +11,7 @@ from ami_planfix.deliveries import Deliveries
 from ami_planfix.entries import Delivered
 from ami_planfix.journal import Journal, Scribe
 from ami_planfix.outbox import Outbox
+from ami_planfix.presence import Presence
 from ami_planfix.retention import DAY, Retention
 from ami_planfix.storage.schema import open_database
 from tests.calls.story import CAPTURES
@@ -38,7 +39,7 @@ async def test_what_is_old_goes_and_what_waits_or_is_young_stays(
             await Journal().write(connection, rows, [])
             await connection.execute(text("UPDATE journal SET at = :at"), {"at": NOW - 15 * DAY})
             await connection.execute(text("UPDATE journal SET at = :at WHERE id = 1"), {"at": NOW - 13 * DAY})
-        await Retention(database, outbox, 30, 14, lambda: NOW).clean()
+        await Retention(database, outbox, Presence(database), 30, 14, lambda: NOW).clean()
         assert len(await Deliveries(database).listing()) == 2
         async with database.read() as connection:
             assert (await connection.execute(text("SELECT count(*) FROM journal"))).scalar() == 1

@@ -31,8 +31,17 @@ class Status(NamedTuple):
     """`22.10.0`; empty until Asterisk said so."""
     synced_at: float | None = None
     """When the last snapshot was taken."""
+    heard_at: float | None = None
+    """When Asterisk was last heard, also on a connection that is gone."""
+    lost_at: float | None = None
+    """Until when Asterisk was heard on the last connection that is gone."""
     bytes_read: int = 0
     messages_read: int = 0
+
+    @property
+    def is_synced(self) -> bool:
+        """Tell whether this connection's first snapshot has been taken."""
+        return self.connected_since is not None and (self.synced_at or 0) >= self.connected_since
 
 
 class Connection:
@@ -59,8 +68,10 @@ class Connection:
     @property
     def status(self) -> Status:
         """Tell how the connection is."""
-        ears = self._ears
-        return self._status._replace(bytes_read=ears.bytes_read, messages_read=ears.messages_read)
+        ears, heard_at = self._ears, self._status.heard_at
+        if self._link is not None:
+            heard_at = self._heard_at(self._link)
+        return self._status._replace(heard_at=heard_at, bytes_read=ears.bytes_read, messages_read=ears.messages_read)
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until cancelled."""
@@ -165,6 +176,9 @@ class Connection:
         if self._link is not None:
             self._link.set_reading(True)
 
+    def _heard_at(self, link: Link) -> float:
+        return time.time() - (asyncio.get_running_loop().time() - link.heard_at)
+
     def _connected(self) -> Link:
         if self._link is None or self._link.gone.done():
             raise NotConnected(f"there is no connection to {self._settings.where} now; nothing was sent")
@@ -208,7 +222,8 @@ class Connection:
             return error
         finally:
             self._link = None
-            self._status = self._status._replace(connected_since=None)
+            heard = self._heard_at(link)
+            self._status = self._status._replace(connected_since=None, heard_at=heard, lost_at=heard)
             for task in self._tasks:
                 task.cancel()
             link.close()
@@ -237,8 +252,7 @@ class Connection:
     def _booted(self) -> None:
         """Ask again after Asterisk has booted: before, it has not had everything."""
         # It also comes at each login, just before the first snapshot, and changes nothing then.
-        link = self._link
-        if link is not None and (self._status.synced_at or 0) >= (self._status.connected_since or 0):
+        if self._link is not None and self._status.is_synced:
             self._ears.connected()
             self._start(self._resync_or_say_so(settle=1.0))
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ami_planfix.errors import StorageError
 from ami_planfix.storage.database import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step in `migrations/versions`."""
 _MIGRATING = 0x616D6970
 """PostgreSQL: the advisory lock of daemons that start at once."""

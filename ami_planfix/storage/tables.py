@@ -118,3 +118,13 @@ recordings = Table(
     sqlite_with_rowid=False,
 )
 Index("recordings_state_idx", recordings.c.pbx, recordings.c.state, recordings.c.at)
+
+presence = Table(
+    "presence",
+    metadata,
+    Column("pbx", String(64), primary_key=True),
+    Column("owner", String(255), primary_key=True),
+    Column("since", Float, primary_key=True),
+    Column("until", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
