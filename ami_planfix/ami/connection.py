@@ -4,18 +4,17 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import structlog
 
 from ami_planfix.ami import snapshot
-from ami_planfix.ami.link import AmiSettings, Headers, Link, Pending, open_link
-from ami_planfix.ami.listening import Ears, Listener, Observer
+from ami_planfix.ami.asking import Asking
+from ami_planfix.ami.link import AmiSettings, Link, open_link
+from ami_planfix.ami.listening import Ears, Listener
 from ami_planfix.ami.pacing import Pacing
-from ami_planfix.ami.wire import Message
-from ami_planfix.calls.events import Event, Snapshot
-from ami_planfix.errors import ActionRefused, AmiError, LoginRefused, NotConnected
+from ami_planfix.calls.events import Snapshot
+from ami_planfix.errors import AmiError, LoginRefused
 
 log = structlog.get_logger("ami_planfix.ami")
 
@@ -44,7 +43,7 @@ class Status(NamedTuple):
         return self.connected_since is not None and (self.synced_at or 0) >= self.connected_since
 
 
-class Connection:
+class Connection(Asking):
     """Asterisk's manager interface, as long as the daemon lives."""
 
     def __init__(
@@ -55,11 +54,9 @@ class Connection:
         greet: Callable[["Connection"], Awaitable[None]] | None = None,
     ) -> None:
         """`greet` asks on each new connection what must be known before the first snapshot is told."""
-        self._settings = settings
+        super().__init__(settings, Ears(listener, self._booted))
         self._greeting = greet
         self._pacing = pacing or Pacing()
-        self._ears = Ears(listener, self._booted)
-        self._link: Link | None = None
         self._paused = False
         self._syncing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,73 +93,12 @@ class Connection:
                 log.warning("ami not connected", error=str(error), again_in=round(pause, 1))
             await asyncio.sleep(pause)
 
-    async def act(
-        self, action: str, headers: Headers = (), *, within: float = 5.0, or_hang_up: bool = False
-    ) -> Message:
-        """Do an action and return its response, `within` seconds; `or_hang_up`: else close the connection.
-
-        Raises NotConnected at once if there is no connection (nothing is sent, now or later), ActionRefused
-        with Asterisk's words, WireError for what cannot be sent, AmiError if no answer comes: then nobody
-        knows whether Asterisk did it.
-        """
-        link = self._connected()
-        try:
-            pending = await self._ask(action, headers, within, as_list=False)
-        except TimeoutError as error:
-            silent = AmiError(f"{self._settings.where} did not answer {action} within {within:g} s")
-            if or_hang_up:
-                link.drop(silent)
-            raise silent from error
-        return pending.messages[0]
-
-    async def collect(
-        self,
-        action: str,
-        headers: Headers = (),
-        *,
-        within: float = 10.0,
-        on_complete: Callable[[list[Message]], None] | None = None,
-    ) -> list[Message]:
-        """Do an action that answers with a list and return its items; raises as `act` does.
-
-        `on_complete` is called with them where the list ends in the stream, before any later event is heard.
-        """
-        try:
-            return (await self._ask(action, headers, within, on_complete=on_complete)).items()
-        except TimeoutError as error:
-            raise AmiError(f"{self._settings.where} did not answer {action} within {within:g} s") from error
-
-    def expect(self, ident: str) -> "asyncio.Future[Message]":
-        """Return the coming event that carries an ActionID of ours; AmiError there if it cannot come.
-
-        Cancel it to wait no more. Raises NotConnected at once if there is no connection.
-        """
-        expected = self._connected().expected
-        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        expected[ident] = future
-
-        def done(future: "asyncio.Future[Message]") -> None:
-            expected.pop(ident, None)
-            if not future.cancelled():
-                future.exception()  # whoever waits is told; if nobody does, nobody need be
-
-        future.add_done_callback(done)
-        return future
-
     async def resync(self, settle: float = 1.0) -> Snapshot:
         """Tell the listener what exists, and return it; `settle` as in `snapshot.take`."""
         async with self._syncing:
             taken = await snapshot.take(self, self._ears.resync, settle)
         self._status = self._status._replace(synced_at=taken.at)
         return taken
-
-    def tap(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
-        """Let `hear` take every wanted event too, while the context lasts."""
-        return self._ears.tap(hear)
-
-    def observe(self, observer: Observer | None) -> None:
-        """Let `observer` see every raw message from now on, or nobody."""
-        self._ears.observer = observer
 
     def pause(self) -> None:
         """Read no more until `resume`; Asterisk keeps what comes, for a while."""
@@ -178,31 +114,6 @@ class Connection:
 
     def _heard_at(self, link: Link) -> float:
         return time.time() - (asyncio.get_running_loop().time() - link.heard_at)
-
-    def _connected(self) -> Link:
-        if self._link is None or self._link.gone.done():
-            raise NotConnected(f"there is no connection to {self._settings.where} now; nothing was sent")
-        return self._link
-
-    async def _ask(
-        self,
-        action: str,
-        headers: Headers,
-        within: float,
-        as_list: bool | None = None,
-        on_complete: Callable[[list[Message]], None] | None = None,
-    ) -> Pending:
-        pending = self._connected().ask(action, headers, as_list, on_complete)
-        try:
-            async with asyncio.timeout(within):
-                await pending.answered
-        finally:
-            pending.forget()
-        response = pending.messages[0]
-        if pending.is_refused():
-            words = response.get("Message") or response.get("Response")
-            raise ActionRefused(f"Asterisk refused {action}: {words}{_remedy(words)}")
-        return pending
 
     async def _live(self) -> AmiError:
         """Connect and stay so; return why it ended. Raises AmiError if it never began."""
@@ -283,7 +194,3 @@ class Connection:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("ami task failed", exc_info=error)
-
-
-def _remedy(words: str) -> str:
-    return ". Its AMI user lacks a right: see asterisk/manager.conf" if "ermission" in words else ""

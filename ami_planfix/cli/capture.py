@@ -10,11 +10,9 @@ from typing import BinaryIO
 
 import click
 
+from ami_planfix.ami.asking import visit
 from ami_planfix.ami.capture import Writer
-from ami_planfix.ami.link import open_link
-from ami_planfix.ami.listening import Ears, Heard
 from ami_planfix.ami.settings import settings_of
-from ami_planfix.calls.events import Snapshot
 from ami_planfix.cli.options import DEFAULT, config_option
 from ami_planfix.cli.output import tell
 from ami_planfix.config.load import load
@@ -70,31 +68,11 @@ async def _capture(section: Ami, stream: BinaryIO, seconds: float | None) -> int
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)  # before the first event: whoever sees one may end us
-    ears = Ears(_Nobody(), lambda: None)
-    ears.observer = write
-    link = await open_link(settings_of(section), ears)
-    link.gone.add_done_callback(lambda _: ended.set())
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await ended.wait()
-    if link.gone.done():
-        raise link.gone.result()
-    link.close()
-    await link.gone
+    async with visit(settings_of(section), write) as there:
+        there.gone.add_done_callback(lambda _: ended.set())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ended.wait()
+        if there.gone.done():
+            raise there.gone.result()
     return count
-
-
-class _Nobody:
-    """Listens to nothing: the raw messages are written as they come."""
-
-    def heard(self, batch: list[Heard]) -> None:
-        """Drop them."""
-
-    def connected(self) -> None:
-        """Drop it."""
-
-    def resync(self, snapshot: Snapshot) -> None:
-        """Drop it."""
-
-    def lost(self, at: float) -> None:
-        """Drop it."""
