@@ -8,6 +8,8 @@ import logging
 import os
 import re
 import sys
+from collections import deque
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
@@ -20,7 +22,13 @@ _SECRET_TEXT = re.compile(
 )
 REDACTED = "[redacted]"
 
+KEPT = 50
+"""Warnings and errors that are kept in memory, for the page, `doctor` and `support-bundle`."""
+
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+
+_troubles: deque[EventDict] = deque(maxlen=KEPT)
 
 
 class Format(StrEnum):
@@ -46,6 +54,18 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return event
 
 
+def troubles() -> list[dict[str, object]]:
+    """Tell the last warnings and errors, newest first: each as it was logged, without secrets, `at` in UTC."""
+    return [dict(line) for line in reversed(_troubles)]
+
+
+def _keep_troubles(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if event.get("level") in ("warning", "error", "critical"):
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        _troubles.append({"at": at} | {name: value for name, value in event.items() if name != "timestamp"})
+    return event
+
+
 def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | None = None) -> None:
     """Send all logs, also those of libraries, to `stream` (default: stderr as it is now).
 
@@ -65,6 +85,7 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         redact_event,
+        _keep_troubles,
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
         else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=32),

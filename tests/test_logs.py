@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from ami_planfix.logs import Format, configure, redact
+from ami_planfix.logs import KEPT, Format, configure, redact, troubles
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +110,19 @@ def test_journald_gets_the_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         stream.seek(0)
         lines = stream.read().splitlines()
     assert [line[:4] for line in lines] == ["<3>{", "<6>{"]
+
+
+def test_the_last_warnings_and_errors_are_kept_without_secrets_newest_first() -> None:
+    configure("info", Format.JSON, io.StringIO())
+    log = structlog.get_logger("ami_planfix.web")
+    log.warning("wrong token", address="192.0.2.7", token="hush")
+    log.info("report delivered")
+    logging.getLogger("aiohttp").error("gone wrong, secret=hush")
+    last, before, *_ = troubles()
+    assert last["event"] == "gone wrong, secret=[redacted]"
+    assert last["level"] == "error"
+    assert (before["event"], before["address"]) == ("wrong token", "192.0.2.7")
+    assert "hush" not in str(troubles())
+    for number in range(2 * KEPT):
+        log.warning("address refused", number=number)
+    assert [line["number"] for line in troubles()] == list(range(2 * KEPT - 1, KEPT - 1, -1))
