@@ -13,12 +13,13 @@ from ami_planfix.calls.part import State
 from ami_planfix.cli.main import COMMANDS, cli
 from ami_planfix.config.load import EVERYTHING, load
 from ami_planfix.config.model import Config
-from ami_planfix.config.reference import HEADING, reference
+from ami_planfix.config.reference import heading, reference, translation
 from tests.cli.running import ami_planfix
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-README_RU = ROOT / "docs" / "README.ru.md"
+RUSSIAN = ROOT / "docs" / "ru"
+README_RU = RUSSIAN / "README.md"
 CONFIGURATION = ROOT / "docs" / "admin" / "configuration.md"
 DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("README.md")})
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -73,10 +74,20 @@ def without_clock(line: str) -> str:
 def headings(path: Path) -> set[str]:
     """Give the anchors of a document's headings, as GitHub makes them."""
     anchors = set()
-    for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(path)), re.MULTILINE):
-        words = re.sub(r"[`*_]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+    for title in re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(path)), re.MULTILINE):
+        words = re.sub(r"[`*_]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title)).strip().lower()
         anchors.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
     return anchors
+
+
+def outline(path: Path) -> tuple[list[str], list[int], list[str]]:
+    """Give what a translation must share with its original: levels of headings, rows of each table, code."""
+    text = text_of(path)
+    blocks = FENCE.findall(text)
+    prose = FENCE.sub("", text)
+    levels = re.findall(r"^(#+) ", prose, re.MULTILINE)
+    tables = [table.count("\n") for table in re.findall(r"(?:^\|.*\n)+", prose, re.MULTILINE)]
+    return levels, tables, [re.sub(r"\s*[#;] .*$", "", block, flags=re.MULTILINE) for block in blocks]
 
 
 def test_the_readme_has_every_command_with_the_words_of_its_help() -> None:
@@ -85,6 +96,11 @@ def test_the_readme_has_every_command_with_the_words_of_its_help() -> None:
 
 def test_the_russian_readme_has_every_command() -> None:
     assert list(rows(README_RU)) == list(rows(README))
+
+
+@pytest.mark.parametrize("path", sorted((RUSSIAN / "admin").glob("*.md")), ids=shown)
+def test_a_russian_document_says_what_the_english_one_says(path: Path) -> None:
+    assert outline(path) == outline(ROOT / "docs" / "admin" / path.name), "bring the two together again"
 
 
 def test_every_option_that_a_document_names_exists() -> None:
@@ -104,9 +120,27 @@ def test_every_command_that_a_document_names_exists() -> None:
 
 
 def test_the_reference_of_the_configuration_is_what_the_model_says() -> None:
-    before, _, after = text_of(CONFIGURATION).partition(HEADING)
+    before, head, after = text_of(CONFIGURATION).partition(heading())
     assert before.strip()
-    assert HEADING + after == reference(), f"run: python -m ami_planfix.config.reference {shown(CONFIGURATION)}"
+    assert head + after == reference(), f"run: python -m ami_planfix.config.reference {shown(CONFIGURATION)}"
+
+
+def test_the_russian_reference_is_complete_and_says_the_same() -> None:
+    document, words = RUSSIAN / "admin" / "configuration.md", RUSSIAN / "configuration.yaml"
+    asked: list[str] = []
+
+    def say(text: str) -> str:
+        asked.append(text)
+        return text
+
+    reference(say)
+    known = yaml.safe_load(text_of(words))
+    assert [text for text in asked if text not in known] == [], f"translate them in {shown(words)}"
+    assert [text for text in known if text not in asked] == [], f"take them out of {shown(words)}"
+    before, head, after = text_of(document).partition(heading(translation(words)))
+    assert before.strip()
+    command = f"python -m ami_planfix.config.reference {shown(document)} {shown(words)}"
+    assert head + after == reference(translation(words)), f"run: {command}"
 
 
 @pytest.mark.parametrize("path", [README, README_RU], ids=shown)
@@ -133,7 +167,7 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert versions[0] == __version__
 
 
-@pytest.mark.parametrize("path", [README, README_RU, *sorted((ROOT / "docs" / "admin").glob("*.md"))], ids=shown)
+@pytest.mark.parametrize("path", [README, README_RU, *sorted((ROOT / "docs").rglob("admin/*.md"))], ids=shown)
 def test_what_the_log_is_said_to_say_stands_in_the_program(path: Path) -> None:
     program = "\n".join(text_of(module) for module in (ROOT / "ami_planfix").rglob("*.py"))
     phrases = re.findall(r"`([a-z]+(?: [a-z]+)+)`", FENCE.sub("", text_of(path)))
