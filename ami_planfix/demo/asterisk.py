@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from ami_planfix.ami.wire import Message, Splitter, parse, stamped
 from ami_planfix.errors import WireError
@@ -62,7 +63,15 @@ class Asterisk:
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Listen; port 0: any free one."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Session(self), host, port, ssl=tls)
+        self._server = await loop.create_server(self.session, host, port, ssl=tls)
+
+    def session(self) -> "Session":
+        """Make a session for a new connection."""
+        return Session(self)
+
+    def knows(self, username: str, secret: str) -> bool:
+        """Tell whether somebody may log in."""
+        return (username, secret) == (self.username, self.secret)
 
     @property
     def port(self) -> int:
@@ -80,7 +89,7 @@ class Asterisk:
         if self._server is not None:
             await self._server.wait_closed()
 
-    async def __aenter__(self) -> "Asterisk":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -136,7 +145,7 @@ class Asterisk:
         self._wakes.add(task)
         task.add_done_callback(self._wakes.discard)
 
-    def answer(self, action: Message) -> Iterable[bytes]:
+    def answer(self, action: Message, session: "Session") -> Iterable[bytes]:
         """Return what Asterisk says to an action of somebody who is logged in."""
         name = action.get("Action").lower()
         if name in self.answers:
@@ -185,6 +194,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, asterisk: Asterisk) -> None:
         self.logged_in = False
+        self.username = ""
         self._asterisk = asterisk
         self._splitter = Splitter(limit=64 * 1024)
         self._transport: asyncio.Transport | None = None
@@ -222,6 +232,9 @@ class Session(asyncio.Protocol):
         if self._transport is not None and not self._asterisk.silent:
             self._transport.write(data)
 
+    def logged_on(self) -> None:
+        """Take note that somebody is let in."""
+
     def abort(self) -> None:
         """Cut the connection."""
         if self._transport is not None:
@@ -234,18 +247,18 @@ class Session(asyncio.Protocol):
         elif name == "logoff":
             self._part(_response(action, "Goodbye", Message="Thanks for all the fish."))
         elif self.logged_in or name in self._asterisk.answers:
-            for message in self._asterisk.answer(action):
+            for message in self._asterisk.answer(action, self):
                 self.write(message + b"\r\n\r\n")
         else:
             self.write(_response(action, "Error", Message="Permission denied") + b"\r\n\r\n")
 
     def _log_in(self, action: Message) -> None:
-        known = (self._asterisk.username, self._asterisk.secret)
-        if (action.get("Username"), action.get("Secret")) != known:
+        if not self._asterisk.knows(action.get("Username"), action.get("Secret")):
             self._part(_response(action, "Error", Message="Authentication failed"))
             return
-        self.logged_in = True
+        self.logged_in, self.username = True, action.get("Username")
         self.write(_response(action, "Success", Message="Authentication accepted") + b"\r\n\r\n")
+        self.logged_on()
 
     def _part(self, last: bytes) -> None:
         self.write(last + b"\r\n\r\n")

@@ -32,6 +32,8 @@ class Received:
     """The answer's, 0 if there is none."""
     peer: str = ""
     """The connection that it came on: address and port."""
+    delay: float = 0.0
+    """Seconds until the answer."""
 
     @property
     def taken(self) -> bool:
@@ -190,7 +192,8 @@ class EmbeddedPlanfix:
             fault = self.faults.popleft() if self.faults else self.fault_for(fields)
             status, body = (fault.status, fault.body) if fault is not None else self._documented(fields)
             unanswered = fault is not None and (fault.hang or fault.cut)
-            await self._keep(Received(at, fields, 0 if unanswered else status, _peer(request)))
+            delay = fault.delay if fault is not None else 0.0
+            await self._keep(Received(at, fields, 0 if unanswered else status, _peer(request), delay))
             if fault is not None:
                 await self._misbehave(fault, request)
             headers = fault.headers if fault is not None else None

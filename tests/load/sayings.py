@@ -1,0 +1,105 @@
+"""Folds what Planfix was sent into sayings: a report and its repetitions.
+
+To repeat is right while a report has not been settled (200 or 400), and where the daemon could not know that it had
+been, because it died (`Circumstances.forgot`). A report must wait until the one before it in its call is settled;
+INCOMING may go side by side.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ami_planfix.demo.planfix import Received
+
+Form = tuple[tuple[str, str], ...]
+TAKEN, REFUSED = 200, 400
+_NOT_SAID = frozenset({"planfix_token", "record_link"})
+
+
+class Circumstances(Protocol):
+    """What the daemons suffered."""
+
+    def forgot(self, since: float, until: float) -> bool:
+        """Tell whether a daemon died between these times that may have had no time to note an answer of `since`."""
+
+    def age(self, at: float, until: float) -> float:
+        """Tell how old what happened `at` was at most before `until`, by any daemon's clock."""
+
+
+class Quiet:
+    """The circumstances of daemons that suffered nothing."""
+
+    def forgot(self, since: float, until: float) -> bool:
+        """Tell that nobody died."""
+        return False
+
+    def age(self, at: float, until: float) -> float:
+        """Tell its true age."""
+        return until - at
+
+
+@dataclass(eq=False)
+class Saying:
+    """A report that came, with its repetitions."""
+
+    form: Form
+    first: float
+    """When it came first."""
+    settled: float | None = None
+    """When it was last taken or refused."""
+    taken: bool = False
+    refused: bool = False
+    """It was refused, if perhaps taken later."""
+    again: int = 0
+    """How often it came although it had been taken, since the daemon did not live to note it."""
+    lost_answers: int = 0
+    """How often it came without getting an answer that says yes or no."""
+
+    def get(self, name: str) -> str:
+        """Tell one of its fields."""
+        return dict(self.form).get(name, "")
+
+    def __str__(self) -> str:
+        return " ".join(value for name in ("event", "ext", "status") if (value := self.get(name)))
+
+
+def form_of(fields: Mapping[str, str]) -> Form:
+    """Make comparable what a report says."""
+    return tuple(sorted((name, value) for name, value in fields.items() if name not in _NOT_SAID))
+
+
+def sayings(received: Sequence[Received], around: Circumstances) -> tuple[list[Saying], list[str]]:
+    """Fold what came for one call, in the order in which it first came; also tell what did not wait for its turn."""
+    found: list[Saying] = []
+    hasty: list[str] = []
+    for one in sorted(received, key=lambda one: one.at):
+        form = form_of(one.fields)
+        saying = _repeated(found, form, one.at, around)
+        if saying is None:
+            saying = Saying(form, one.at)
+            hasty += [f"{saying} did not wait for {other}" for other in found if _is_hasty(saying, other)]
+            found.append(saying)
+        if one.status in (TAKEN, REFUSED):
+            saying.settled = one.at + one.delay
+            saying.taken |= one.status == TAKEN
+            saying.refused |= one.status == REFUSED
+        else:
+            saying.lost_answers += 1
+    return found, hasty
+
+
+def _repeated(found: Sequence[Saying], form: Form, at: float, around: Circumstances) -> Saying | None:
+    for saying in reversed(found):
+        if saying.form != form:
+            continue
+        if not saying.taken or saying.settled is None:
+            return saying  # also what was refused: an administrator may send it again
+        if around.forgot(saying.settled, at):
+            saying.again += 1
+            return saying
+    return None
+
+
+def _is_hasty(saying: Saying, other: Saying) -> bool:
+    side_by_side = saying.get("event") == other.get("event") == "INCOMING"
+    return not side_by_side and (other.settled is None or other.settled > saying.first)
