@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import hypothesis
 import pytest
@@ -39,8 +38,8 @@ class Clock:
 class Bench:
     """A delivery between a real database and the embedded Planfix."""
 
-    def __init__(self, path: Path, change: Settings = QUICK) -> None:
-        self.path = path
+    def __init__(self, url: str, change: Settings = QUICK) -> None:
+        self.url = url
         self.settings = change
         self.planfix = EmbeddedPlanfix()
         self.clock = Clock()
@@ -50,8 +49,7 @@ class Bench:
 
     @asynccontextmanager
     async def open(self, set_up: bool = True, start: bool = True) -> AsyncIterator["Bench"]:
-        url = f"sqlite:///{self.path}/state.db"
-        async with self.planfix, await open_database(url) as self.database:
+        async with self.planfix, await open_database(self.url) as self.database:
             if set_up:
                 self.set_up()
             self.outbox = Outbox(self.database)
@@ -107,8 +105,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    async with Bench(tmp_path).open() as bench:
+async def bench(database_url: str) -> AsyncIterator[Bench]:
+    async with Bench(database_url).open() as bench:
         yield bench
 
 
@@ -127,8 +125,8 @@ class TestOrder:
         await bench.planfix.wait_for(lambda received: len(received) == 20)
         assert bench.planfix.waiting == 20
 
-    async def test_no_more_requests_at_once_than_allowed(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path, QUICK._replace(parallel=3)).open() as bench:
+    async def test_no_more_requests_at_once_than_allowed(self, database_url: str) -> None:
+        async with Bench(database_url, QUICK._replace(parallel=3)).open() as bench:
             bench.planfix.fault_for = lambda _: embedded.slow(0.01)
             await bench.put(*(bench.now(COMPLETED, callid=f"{n}.1") for n in range(12)))
             await bench.planfix.wait_for(lambda received: len(received) == 12)
@@ -257,8 +255,8 @@ class TestToken:
         await bench.until("INCOMING 101", "COMPLETED 101 Success")
         assert bench.board.parts()[-1].state == "well"
 
-    async def test_a_new_setup_is_tried_at_once(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path, Settings(ping_every=3600)).open() as bench:
+    async def test_a_new_setup_is_tried_at_once(self, database_url: str) -> None:
+        async with Bench(database_url, Settings(ping_every=3600)).open() as bench:
             bench.set_up("wrong")
             await bench.put(bench.now(COMPLETED))
             await bench.planfix.wait_for(lambda received: len(received) == 1)
@@ -267,8 +265,8 @@ class TestToken:
             bench.delivery.account_changed()
             await bench.until("COMPLETED 101 Success")
 
-    async def test_before_setup_all_is_kept_and_it_is_said_once(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path).open(set_up=False) as bench:
+    async def test_before_setup_all_is_kept_and_it_is_said_once(self, database_url: str) -> None:
+        async with Bench(database_url).open(set_up=False) as bench:
             with structlog.testing.capture_logs() as logs:
                 await bench.put(bench.now(COMPLETED))
                 await bench.put(bench.now(COMPLETED, callid="2.2"))
@@ -293,16 +291,16 @@ class TestAge:
         await bench.until("INCOMING 101", "COMPLETED 101 Success", "INCOMING 102", "COMPLETED 102 Success")
         await bench.settled(stale=1, delivered=4)
 
-    async def test_or_completed_goes_alone(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path, QUICK._replace(opened=False)).open(start=False) as bench:
+    async def test_or_completed_goes_alone(self, database_url: str) -> None:
+        async with Bench(database_url, QUICK._replace(opened=False)).open(start=False) as bench:
             await bench.put(bench.now(RANG), bench.now(COMPLETED))
             await bench.hurry(100)
             bench.start()
             await bench.until("COMPLETED 101 Success")
             await bench.settled(stale=1, delivered=1)
 
-    async def test_a_refused_opener_does_not_stop_its_completed(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path).open(start=False) as bench:
+    async def test_a_refused_opener_does_not_stop_its_completed(self, database_url: str) -> None:
+        async with Bench(database_url).open(start=False) as bench:
             bench.planfix.faults.append(embedded.refuse())
             await bench.put(bench.now(RANG), bench.now(COMPLETED))
             await bench.hurry(100)
@@ -310,8 +308,8 @@ class TestAge:
             await bench.until("COMPLETED 101 Success")
             await bench.settled(dead=1, delivered=1)
 
-    async def test_an_opener_that_fails_is_tried_again_with_its_completed(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path).open(start=False) as bench:
+    async def test_an_opener_that_fails_is_tried_again_with_its_completed(self, database_url: str) -> None:
+        async with Bench(database_url).open(start=False) as bench:
             bench.planfix.faults.append(embedded.broken())
             await bench.put(bench.now(RANG), bench.now(COMPLETED))
             await bench.hurry(100)
@@ -321,8 +319,8 @@ class TestAge:
             await bench.hurry(1)
             await bench.until("INCOMING 101", "COMPLETED 101 Success")
 
-    async def test_a_popup_gets_too_old_while_it_waits_without_anything_else_happening(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path, QUICK._replace(popup_max_age=0.1)).open() as bench:
+    async def test_a_popup_gets_too_old_while_it_waits_without_anything_else_happening(self, database_url: str) -> None:
+        async with Bench(database_url, QUICK._replace(popup_max_age=0.1)).open() as bench:
             bench.planfix.faults.append(embedded.too_many("600"))
             await bench.put(bench.now(RANG))
             await bench.planfix.wait_for(lambda received: len(received) == 1)
@@ -338,14 +336,14 @@ class TestStop:
         assert len(bench.planfix.events()) == 3
         assert await bench.states() == {"delivered": 3}
 
-    async def test_stopping_does_not_wait_for_what_hangs_and_keeps_it(self, tmp_path: Path) -> None:
-        async with Bench(tmp_path).open() as bench:
+    async def test_stopping_does_not_wait_for_what_hangs_and_keeps_it(self, database_url: str) -> None:
+        async with Bench(database_url).open() as bench:
             bench.planfix.faults.append(embedded.hang())
             await bench.put(bench.now(COMPLETED))
             await bench.planfix.wait_for(lambda received: len(received) == 1)
             await bench.delivery.stop(0.01)
             assert await bench.states() == {"waiting": 1}
-        async with Bench(tmp_path).open() as bench:
+        async with Bench(database_url).open() as bench:
             await bench.until("COMPLETED 101 Success")
 
     async def test_stopping_is_at_once_when_planfix_is_away(self, bench: Bench) -> None:
@@ -407,7 +405,9 @@ def test_whatever_planfix_answers_every_completed_arrives_once_and_in_order(
     change = QUICK._replace(opened=opened, popup_max_age=60 if late else 1e9)
 
     async def play() -> list[Received]:
-        async with Bench(tmp_path_factory.mktemp("delivery"), change).open(start=False) as bench:
+        async with Bench(f"sqlite:///{tmp_path_factory.mktemp('delivery')}/state.db", change).open(
+            start=False
+        ) as bench:
             bench.planfix.faults.extend(FAULTS[answer] for answer in answers)
             for stage in (RANG, ACCEPTED, COMPLETED):
                 await bench.put(*(bench.now(stage, f"10{ext}", f"{call}.0") for call, ext in stories))

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
 from ami_planfix.delivery import Delivery, Settings
 from ami_planfix.demo import planfix as embedded
@@ -56,12 +55,11 @@ async def kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def test_killed_with_reports_undelivered_and_with_requests_on_their_way(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/state.db"
+async def test_killed_with_reports_undelivered_and_with_requests_on_their_way(database_url: str) -> None:
     wanted = [line.removesuffix(" 1 s") for line in expected(heard(CALLS[0]))]
     async with EmbeddedPlanfix() as planfix:
         planfix.fault_for = lambda _: embedded.hang()
-        first = await start(url, planfix.url, planfix.token, CALLS[0])
+        first = await start(database_url, planfix.url, planfix.token, CALLS[0])
         assert first.stdout is not None
         async for line in first.stdout:
             if line == b"heard all\n":
@@ -70,7 +68,7 @@ async def test_killed_with_reports_undelivered_and_with_requests_on_their_way(tm
         await kill(first)
         planfix.fault_for = lambda _: None
         planfix.release()
-        async with await open_database(url) as database:
+        async with await open_database(database_url) as database:
             api = PlanfixApi(lambda: Credentials(planfix.url, planfix.token))
             settings = Settings(popup_max_age=1e10)
             delivery = Delivery(database, Outbox(database), api, settings)

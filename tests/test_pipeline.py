@@ -43,14 +43,14 @@ def expected(batch: Iterable[Heard]) -> list[str]:
 class Bench:
     """A pipeline on a real database; each `open` is a start of the daemon."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.board = Board()
         self.times_written = 0
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Bench"]:
-        async with await open_database(f"sqlite:///{self.path}/state.db") as self.database:
+        async with await open_database(self.url) as self.database:
             self.outbox = Outbox(self.database)
             self.tracker = tracker_of()
             self.pipeline = Pipeline(self.database, self.outbox, self.tracker, self.note, self.board)
@@ -90,8 +90,15 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    async with Bench(tmp_path).open() as bench:
+async def bench(database_url: str) -> AsyncIterator[Bench]:
+    async with Bench(database_url).open() as bench:
+        yield bench
+
+
+@pytest.fixture
+async def on_disk(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Give a bench on a file, which can be told that its disk is full."""
+    async with Bench(f"sqlite:///{tmp_path}/state.db").open() as bench:
         yield bench
 
 
@@ -151,9 +158,9 @@ class TestRestart:
     """A new start follows calls as if there had been none."""
 
     @pytest.mark.parametrize("name", CALLS)
-    async def test_killed_at_every_event(self, tmp_path: Path, name: str) -> None:
+    async def test_killed_at_every_event(self, database_url: str, name: str) -> None:
         batch = heard(name)
-        bench = Bench(tmp_path)
+        bench = Bench(database_url)
         for one in batch:
             async with bench.open():
                 await bench.hear([one])
@@ -162,11 +169,11 @@ class TestRestart:
             assert await bench.live() == []
 
     async def test_what_was_heard_and_not_written_when_it_was_killed_comes_with_the_snapshot(
-        self, tmp_path: Path
+        self, database_url: str
     ) -> None:
         batch = heard(CALLS[0])
         talking = next(index for index, one in enumerate(batch) if type(one.event).__name__ == "BridgeEnter") + 3
-        bench = Bench(tmp_path)
+        bench = Bench(database_url)
         async with bench.open():
             await bench.hear(batch[:talking])
         async with bench.open():
@@ -178,10 +185,10 @@ class TestRestart:
             assert await bench.live() == []
 
     @pytest.mark.parametrize("name", CALLS)
-    async def test_a_snapshot_between_two_events_is_replayed_in_its_place(self, tmp_path: Path, name: str) -> None:
+    async def test_a_snapshot_between_two_events_is_replayed_in_its_place(self, database_url: str, name: str) -> None:
         batch = heard(name)
         half = len(batch) // 2
-        bench = Bench(tmp_path)
+        bench = Bench(database_url)
         tracker = tracker_of()
         snapshot = Mirror([one.event for one in batch[:half]]).snapshot()
         wanted: list[Report] = []
@@ -237,57 +244,59 @@ class TestExplain:
 
 
 class TestFailingDatabase:
-    async def full(self, bench: Bench, pages: int) -> None:
-        async with bench.database.write() as connection:
+    async def full(self, on_disk: Bench, pages: int) -> None:
+        async with on_disk.database.write() as connection:
             await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
 
-    async def test_nothing_is_lost_while_the_disk_is_full(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_nothing_is_lost_while_the_disk_is_full(
+        self, on_disk: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(pipeline_module, "FIRST_PAUSE", 0.01)
         batch = heard(CALLS[0])
-        await self.full(bench, 1)
+        await self.full(on_disk, 1)
         for one in batch:
-            bench.pipeline.heard([one])
-        await self.said(bench, "failed")
-        assert bench.pipeline.backlog > 10
-        await self.full(bench, 1_000_000)
-        await bench.quiet()
-        assert await bench.reports() == expected(batch)
-        await self.said(bench, "well")
+            on_disk.pipeline.heard([one])
+        await self.said(on_disk, "failed")
+        assert on_disk.pipeline.backlog > 10
+        await self.full(on_disk, 1_000_000)
+        await on_disk.quiet()
+        assert await on_disk.reports() == expected(batch)
+        await self.said(on_disk, "well")
 
-    async def said(self, bench: Bench, state: str) -> None:
+    async def said(self, on_disk: Bench, state: str) -> None:
         async with asyncio.timeout(10):
-            while [part.state for part in bench.board.parts()] != [state]:  # noqa: ASYNC110 - see `quiet`
+            while [part.state for part in on_disk.board.parts()] != [state]:  # noqa: ASYNC110 - see `quiet`
                 await asyncio.sleep(0.001)
 
     async def test_memory_is_bounded_messages_first_and_then_asterisk_waits(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+        self, on_disk: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pipeline_module, "FIRST_PAUSE", 0.01)
         monkeypatch.setattr(pipeline_module, "MOST_ROWS", 10)
         monkeypatch.setattr(pipeline_module, "MOST_WAITING", 20)
         monkeypatch.setattr(pipeline_module, "ENOUGH_ROOM", 3)
         source = Source()
-        bench.pipeline.attach(source)
-        await self.full(bench, 1)
+        on_disk.pipeline.attach(source)
+        await self.full(on_disk, 1)
         batch = [one for name in CALLS for one in heard(name)]
-        bench.pipeline.heard(batch[:15])
-        await self.said(bench, "failed")
-        bench.pipeline.heard(batch[15:])
+        on_disk.pipeline.heard(batch[:15])
+        await self.said(on_disk, "failed")
+        on_disk.pipeline.heard(batch[15:])
         assert source.said == ["pause"]
-        await self.full(bench, 1_000_000)
-        await bench.quiet()
+        await self.full(on_disk, 1_000_000)
+        await on_disk.quiet()
         assert source.said == ["pause", "resume"]
-        assert sorted(await bench.reports()) == sorted(expected(batch))
+        assert sorted(await on_disk.reports()) == sorted(expected(batch))
 
     async def test_stopping_waits_for_the_disk_and_not_for_ever(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+        self, on_disk: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         batch = heard(CALLS[0])
-        await self.full(bench, 1)
-        bench.pipeline.heard(batch)
+        await self.full(on_disk, 1)
+        on_disk.pipeline.heard(batch)
         with structlog.testing.capture_logs() as logs:
-            await bench.pipeline.stop(0.05)
-        assert not bench.pipeline.alive
+            await on_disk.pipeline.stop(0.05)
+        assert not on_disk.pipeline.alive
         (line,) = [line for line in logs if line["event"] == "heard and not written"]
         assert line["reports"] == len(expected(batch))
 

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -68,8 +67,8 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+async def scene(database_url: str) -> AsyncIterator[Scene]:
+    async with await open_database(database_url) as database:
         yield Scene(database)
 
 

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
@@ -21,11 +19,11 @@ NOW = 1_700_000_000.0
 
 
 async def test_what_is_old_goes_and_what_waits_or_is_young_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention_module, "STEP", 2)
     monkeypatch.setattr(retention_module, "BREATH", 0.0)
-    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+    async with await open_database(database_url) as database:
         outbox = Outbox(database)
         async with database.write() as connection:
             await outbox.put(connection, [report(Stage.COMPLETED, callid=f"{n}.1") for n in range(7)], NOW)

@@ -45,7 +45,7 @@ def install(versions: Sequence[int] = tuple(SUITES)) -> None:
     if os.geteuid() != 0:
         raise InstallError("the lab is installed and run by root (debootstrap and chroot need it)")
     cache().mkdir(parents=True, exist_ok=True)
-    _require(PROGRAMS)
+    _require(PROGRAMS | {"pg_ctlcluster": "postgresql"})
     for version in versions:
         folder = cache() / f"asterisk-{version}"
         if folder.is_dir():

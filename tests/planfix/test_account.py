@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ SETUP = Setup("https://acme.planfix.ru/tel/api", "brought")
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with await open_database(database_url) as database:
         yield database
 
 

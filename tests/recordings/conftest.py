@@ -66,8 +66,8 @@ class Place:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await open_database(f"sqlite:///{tmp_path}/state.db") as opened:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with await open_database(database_url) as opened:
         yield opened
 
 

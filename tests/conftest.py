@@ -1,0 +1,32 @@
+"""What many tests share: an empty database of each kind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgresql import PostgreSql, a_postgresql
+
+NO_SYNC = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+"""What a server that is thrown away need not do."""
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """Give the tests' own server."""
+    with a_postgresql(*NO_SYNC) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSql) -> str:
+    """Give an empty PostgreSQL database."""
+    return postgresql.database()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/state.db"
+    return str(request.getfixturevalue("postgresql_url"))
