@@ -81,6 +81,8 @@ def describe(event: Event) -> str:
         case events.VarSet():
             where = event.channel.name if event.channel is not None else "global"
             return f"{where}: {event.variable}={event.value}"
+        case events.UserEvent():
+            return f"of {event.uniqueid}: " + ", ".join(f"{name}={value}" for name, value in event.data)
         case events.Rename():
             return f"{event.uniqueid} is now called {event.name}"
         case events.HangupRequest() | events.Hangup():

@@ -25,6 +25,7 @@ from ami_planfix.calls.events import (
     Rename,
     Snapshot,
     Uniqueid,
+    UserEvent,
 )
 from ami_planfix.storage.tables import journal as rows
 from ami_planfix.storage.tables import journal_channels as names
@@ -125,7 +126,7 @@ class Scribe:
     def _named_otherwise(self, event: Event) -> set[Uniqueid]:
         """Tell channels that an event is about though it does not describe them."""
         match event:
-            case Rename():
+            case Rename() | UserEvent():
                 return {event.uniqueid}
             case BridgeEnter():
                 self._inside.setdefault(event.bridge, set()).add(event.channel.uniqueid)

@@ -11,7 +11,7 @@ from sys import intern
 from typing import NamedTuple
 
 from ami_planfix.ami.wire import decode_text, event_name, parse
-from ami_planfix.calls import events
+from ami_planfix.calls import events, menus
 from ami_planfix.calls.attributes import VARIABLE
 from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
 
@@ -22,6 +22,7 @@ VARIABLES = frozenset(
         "FROM_DID",
         "MIXMONITOR_FILENAME",
         "CDR(recordingfile)",
+        menus.FREEPBX,
     }
 )
 """Channel variables whose `VarSet` is decoded."""
@@ -29,8 +30,14 @@ VARIABLES = frozenset(
 DATA_PREFIX = VARIABLE
 """And those whose names begin with this."""
 
-APPLICATIONS = frozenset({"Dial", "Monitor", "Queue"})
-"""Dialplan applications whose `Newexten` is decoded."""
+APPLICATIONS = menus.APPLICATIONS | {"Dial", "Monitor", "Queue"}
+"""Dialplan applications whose `Newexten` is decoded; and whatever is first at a short exten of digits (`menus`)."""
+
+LONGEST_CHOICE = 6
+"""Digits that are pressed in a menu; longer extens are telephone numbers."""
+
+USER_EVENT = "PlanfixData"
+"""The `UserEvent` that is decoded."""
 
 # The years 2000 and 2100: a PBX without a clock says 1970.
 _EARLIEST, _LATEST = 946_684_800.0, 4_102_444_800.0
@@ -238,6 +245,9 @@ def _wanted_variable(name: str) -> bool:
 _VARIABLE_BYTES = frozenset(name.encode() for name in VARIABLES)
 _DATA_PREFIX_BYTES = DATA_PREFIX.encode()
 _APPLICATION_BYTES = frozenset(name.encode() for name in APPLICATIONS)
+_USER_EVENT_LINE = "\r\nUserEvent: "
+_USER_EVENT_BYTES = USER_EVENT.encode() + b"\r"
+_NO_FIELDS = frozenset({"ActionID", "Uniqueid"})
 
 
 def _peek_variable(raw: bytes) -> bool:
@@ -254,7 +264,28 @@ def _peek_application(raw: bytes) -> bool:
     end = raw.find(b"\r", start + 14)
     if start < 0 or end < 0:
         return parse(raw).get("Application") in APPLICATIONS
-    return raw[start + 14 : end] in _APPLICATION_BYTES
+    return raw[start + 14 : end] in _APPLICATION_BYTES or _is_at_a_choice(raw, start)
+
+
+def _is_at_a_choice(raw: bytes, application: int) -> bool:
+    """Tell whether this is the first priority of a short exten of digits, which a menu may have led to."""
+    exten = raw.rfind(b"\nExtension: ", 0, application) + 12
+    if not 0 < application - exten <= LONGEST_CHOICE + 1:
+        return False
+    digits = raw[exten : application - 1]
+    return bool(digits) and not digits.strip(b"0123456789*#") and b"\nPriority: 1\r" in raw
+
+
+def _peek_user_event(raw: bytes) -> bool:
+    # The first is Asterisk's own; what follows it is the dialplan's.
+    start = raw.find(b"\nUserEvent: ")
+    return raw.startswith(_USER_EVENT_BYTES, start + 12) if start >= 0 else False
+
+
+def _told_fields(text: str) -> tuple[tuple[str, str], ...]:
+    """Read what stands below the line `UserEvent`: the fields, and what only says of which call they are."""
+    told = [line.partition(":") for line in text.partition(_USER_EVENT_LINE)[2].split("\r\n")[1:]]
+    return tuple((name.strip(), value.strip()) for name, colon, value in told if colon and name not in _NO_FIELDS)
 
 
 class _Shape(NamedTuple):
@@ -283,6 +314,7 @@ SHAPES: dict[bytes, _Shape] = {
         (_channel(""), _variable, _text("Value")),
         _peek_variable,
     ),
+    b"UserEvent": _Shape(events.UserEvent, (_id("Uniqueid"), _told_fields), _peek_user_event),
     b"DialBegin": _shape(events.DialBegin, *_DIAL, _text("DialString")),
     b"DialState": _shape(events.DialState, *_DIAL, _text("DialStatus")),
     b"DialEnd": _shape(events.DialEnd, *_DIAL, _text("DialStatus"), _text("Forward")),

@@ -25,7 +25,7 @@ from ami_planfix.errors import AmiError, LoginRefused, NotConnected, WireError
 
 Headers = Iterable[tuple[str, str]]
 
-EVENTS = "system,call,dialplan"
+EVENTS = "system,call,dialplan,user"
 """The classes of events that the tracker uses; `system` is for `FullyBooted` only, and may be denied."""
 
 _NEVER = 10**9

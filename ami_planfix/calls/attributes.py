@@ -1,14 +1,16 @@
-"""What a call's data tag gets at its end: what is configured for the DID, what the dialplan set, figures of our own.
+"""What a call's data tag gets at its end: what is configured for the DID, what the dialplan told, figures of our own.
 
-The dialplan sets channel variables `PLANFIX_DATA_utm_source` on the client's or an employee's channel; they win over
-what is configured, the client's over an employee's, and an empty one takes the field away. Ours are sent only where
-the administrator wants them (`calls.attributes`). Source: Planfix API, `event`, `data_NAME`.
+The dialplan tells fields by channel variables (`PLANFIX_DATA_utm_source`) or by `UserEvent(PlanfixData,...)`, on any
+channel of the call. They win over what is configured, the client's over an employee's, and an empty one takes the field
+away. Ours are sent only where the administrator wants them (`calls.attributes`). Source: Planfix API, `event`,
+`data_NAME`.
 """
 
 import re
 from collections.abc import Iterable
 from enum import StrEnum
 
+from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.pbx import Channel
 
 VARIABLE = "PLANFIX_DATA_"
@@ -31,23 +33,22 @@ class Attribute(StrEnum):
     """Whole seconds from the beginning of the call until somebody answered, or until its end."""
     HANGUP = "hangup"
     """Who hung up first: `client`, `employee`, or `pbx`."""
+    IVR = "ivr"
+    """What the client chose in menus, in order, with commas between (see `menus`)."""
 
 
-def field_of(variable: str) -> str:
-    """Tell the field that a channel variable sets; `''` if none."""
-    name = variable.removeprefix(VARIABLE)
-    return name if variable.startswith(VARIABLE) and _NAME.fullmatch(name) else ""
-
-
-def safe_value(value: str) -> str:
-    """Make one line of at most `LONGEST` characters out of what the dialplan set."""
-    return _CONTROL.sub(" ", value).strip()[:LONGEST]
+def keep(data: dict[str, str], name: str, value: str) -> None:
+    """Keep a field that the dialplan told, if it is one: its value as one line, of at most `LONGEST` characters."""
+    if _NAME.fullmatch(name) and (name in data or len(data) < MOST):
+        data[name] = _CONTROL.sub(" ", value).strip()[:LONGEST]
 
 
 class Attributes:
     """The attributes of one call."""
 
-    __slots__ = ("_answered_at", "_hung_up", "_queue", "_since", "_told", "_wanted", "of_did", "of_trunk")
+    __slots__ = (
+        "_answered_at", "_chosen", "_hung_up", "_met", "_queue", "_since", "_told", "_wanted", "of_did", "of_trunk",
+    )  # fmt: skip
 
     def __init__(self, wanted: frozenset[Attribute], since: float) -> None:
         self.of_trunk: tuple[tuple[str, str], ...] = ()
@@ -57,19 +58,27 @@ class Attributes:
         self._wanted = wanted
         self._since = since
         self._told: dict[str, str] = {}
+        self._met: dict[Uniqueid, Channel] = {}
+        """Employees' channels that live: one that has left the call may still tell something (a hangup handler)."""
         self._queue = ""
+        self._chosen: tuple[str, ...] = ()
         self._answered_at: float | None = None
         self._hung_up = ""
 
     def note(self, client: Channel | None, employees: Iterable[Channel]) -> None:
         """Look at the channels of the call."""
         for channel in employees:
-            self._told.update(channel.plan.data)
+            self._met[channel.uniqueid] = channel
             if channel.hangup_requested and channel.extension is not None and not _only_rings(channel):
                 self._hung_up = self._hung_up or "employee"
+        for channel in tuple(self._met.values()):
+            self._told.update(channel.plan.data)
+            if not channel.alive:
+                del self._met[channel.uniqueid]
         if client is not None:
             self._told.update(client.plan.data)
             self._queue = client.plan.queue or self._queue
+            self._chosen = client.plan.chosen or self._chosen
             if client.hangup_requested:
                 self._hung_up = self._hung_up or "client"
 
@@ -89,6 +98,8 @@ class Attributes:
             found["waiting"] = str(int(max(0.0, until - self._since)))
         if Attribute.HANGUP in self._wanted:
             found["hangup"] = self._hung_up or "pbx"
+        if Attribute.IVR in self._wanted and self._chosen:
+            found["ivr"] = ",".join(self._chosen)[:LONGEST]
         found.update(self._told)
         return tuple((name, value) for name, value in found.items() if value)[:MOST]
 

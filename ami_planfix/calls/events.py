@@ -70,7 +70,7 @@ class Rename:
 
 @dataclass(slots=True)
 class Newexten:
-    """A channel runs a dialplan application; only `Dial`, `Monitor` and `Queue` are decoded."""
+    """A channel runs a dialplan application; few are decoded (`ami.decode.APPLICATIONS`), and choices in menus."""
 
     at: float
     channel: Channel
@@ -86,6 +86,17 @@ class VarSet:
     channel: Channel | None
     variable: str
     value: str
+
+
+@dataclass(slots=True)
+class UserEvent:
+    """The dialplan or a program tells something of a call: `UserEvent(PlanfixData,utm_source: site)`."""
+
+    at: float
+    uniqueid: Uniqueid
+    """The channel that runs it; where none does (the action `UserEvent`), the one that it names."""
+    data: tuple[tuple[str, str], ...]
+    """Names and values as they came."""
 
 
 @dataclass(slots=True)
@@ -327,7 +338,8 @@ class ChanSpyStart:
     spyee: Channel | None
 
 
-ChannelEvent = Newchannel | Newstate | NewCallerid | Newexten | HangupRequest | Hangup
+ChannelEvent = Newchannel | Newstate | NewCallerid | HangupRequest | Hangup
+PlanEvent = Newexten | VarSet | UserEvent
 DialEvent = DialBegin | DialState | DialEnd
 BridgeEvent = (
     BridgeEnter
@@ -340,7 +352,7 @@ BridgeEvent = (
 )
 TransferEvent = BlindTransfer | AttendedTransfer | Pickup | ParkedCall | ParkedCallTimeOut | UnParkedCall
 ListenerEvent = MixMonitorStart | MixMonitorStop | MixMonitorMute | MonitorStart | MonitorStop | ChanSpyStart
-Event = ChannelEvent | DialEvent | BridgeEvent | TransferEvent | ListenerEvent | VarSet | Rename
+Event = ChannelEvent | PlanEvent | DialEvent | BridgeEvent | TransferEvent | ListenerEvent | Rename
 
 
 class Present(NamedTuple):

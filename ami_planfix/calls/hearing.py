@@ -1,14 +1,15 @@
 """What each event changes in the facts: the mirror follows Asterisk here, and nowhere else."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
-from ami_planfix.calls import events
-from ami_planfix.calls.attributes import MOST, field_of, safe_value
+from ami_planfix.calls import events, menus
+from ami_planfix.calls.attributes import VARIABLE, keep
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.causes import ended_by_itself
 from ami_planfix.calls.events import BridgeId, Event, Present, Snapshot, Uniqueid
 from ami_planfix.calls.parties import Directory
-from ami_planfix.calls.pbx import NO_CONVERSATION, Channel, Pbx, Recording
+from ami_planfix.calls.pbx import NO_CONVERSATION, Channel, Pbx, Recording, origin
 from ami_planfix.calls.register import Register
 
 
@@ -24,8 +25,8 @@ class Hearing:
     def hear(self, event: Event) -> list[Channel]:
         """Take an event; the channels that it is about, none if it is about nothing known."""
         match event:
-            case events.VarSet():
-                return self._set_variable(event)
+            case events.VarSet() | events.UserEvent() | events.Newexten():
+                return self._hear_of_plan(event)
             case events.DialBegin() | events.DialState() | events.DialEnd():
                 return self._hear_of_dial(event)
             case (
@@ -135,13 +136,6 @@ class Hearing:
                 pass
             case events.NewCallerid():
                 self._beginnings.new_caller(channel, event.channel.caller)
-            case events.Newexten():
-                if event.application == "Dial":
-                    self._beginnings.note_dial(channel, event.data)
-                elif event.application == "Monitor":
-                    channel.plan.pending_file = _monitored(event.data)
-                elif event.application == "Queue":
-                    channel.plan.queue = event.data.partition(",")[0]
             case events.HangupRequest():
                 channel.hangup_requested |= _is_the_callers(event)
                 channel.cause = event.cause
@@ -152,6 +146,18 @@ class Hearing:
             case _:
                 assert_never(event)
         return [channel]
+
+    def _hear_of_plan(self, event: events.PlanEvent) -> list[Channel]:
+        match event:
+            case events.VarSet():
+                return self._set_variable(event)
+            case events.UserEvent():
+                channel = self._pbx.channels.get(event.uniqueid)
+                return self._tell(channel, event.data) if channel is not None else []
+            case events.Newexten():
+                return self._run(event)
+            case _:
+                assert_never(event)
 
     def _hear_of_dial(self, event: events.DialEvent) -> list[Channel]:
         match event:
@@ -268,6 +274,27 @@ class Hearing:
         self._pbx.rename(channel, event.name, self._directory.party(event.name))
         return [channel]
 
+    def _run(self, event: events.Newexten) -> list[Channel]:
+        known = self._pbx.channels.get(event.channel.uniqueid)
+        chosen = known is not None and menus.is_choice(known.plan, event)
+        if not chosen and event.application not in _APPLICATIONS:
+            return []  # what is passed over leaves no trace: a replay has not got it
+        channel = self._know(event.channel)
+        if channel is None:
+            return []
+        if chosen:
+            menus.choose(channel.plan, event)
+        match event.application:
+            case "Dial":
+                self._beginnings.note_dial(channel, event.data)
+            case "Monitor":
+                channel.plan.pending_file = _monitored(event.data)
+            case "Queue":
+                channel.plan.queue = event.data.partition(",")[0]
+            case application if application in menus.APPLICATIONS:
+                menus.enter(channel.plan, event)
+        return [channel]
+
     def _set_variable(self, event: events.VarSet) -> list[Channel]:
         channels = self._all(event.channel)
         for channel in channels:
@@ -281,11 +308,18 @@ class Hearing:
                     channel.plan.dexten = self._directory.extension(event.value)
                 case "FROM_DID" if event.value:
                     self._beginnings.set_did(channel, event.value)
-                case _:
-                    name = field_of(event.variable)
-                    if name and (name in channel.plan.data or len(channel.plan.data) < MOST):
-                        channel.plan.data[name] = safe_value(event.value)
+                case menus.FREEPBX:
+                    menus.enter_freepbx(channel.plan, event)
+                case variable if variable.startswith(VARIABLE):
+                    self._tell(channel, ((variable.removeprefix(VARIABLE), event.value),))
         return channels
+
+    def _tell(self, channel: Channel, fields: Iterable[tuple[str, str]]) -> list[Channel]:
+        """Keep fields for the data tag; those of a Local half are told of whom it dials for."""
+        for one in (origin(channel) if channel.is_local else ()) or (channel,):
+            for name, value in fields:
+                keep(one.plan.data, name, value)
+        return [channel]
 
     def _attended_transfer(self, event: events.AttendedTransfer) -> list[Channel]:
         channels = self._all(event.original, event.second, event.transferee, event.target)
@@ -337,6 +371,9 @@ class Hearing:
             of_its_own = not channel.is_local or snapshot.exten != channel.first.exten
             channel.plan.dialled = snapshot.exten if snapshot.exten != "s" and of_its_own else ""
         return channel
+
+
+_APPLICATIONS = menus.APPLICATIONS | {"Dial", "Monitor", "Queue"}
 
 
 def _holds(bridge_type: str, technology: str) -> bool:

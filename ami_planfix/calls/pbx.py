@@ -74,8 +74,8 @@ class Plan:
     """What the dialplan, running on a channel, has told of its intentions."""
 
     __slots__ = (
-        "data", "dexten", "dialled", "dials_now", "forwarder", "named", "pending_file", "queue", "stands_in_for",
-        "tried_leg", "tried_trunk",
+        "chosen", "data", "dexten", "dialled", "dials_now", "forwarder", "menu", "named", "pending_file", "queue",
+        "stands_in_for", "tried_leg", "tried_trunk",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -97,9 +97,13 @@ class Plan:
         self.pending_file = ""
         """`MIXMONITOR_FILENAME`, until its recording starts."""
         self.data: dict[str, str] = {}
-        """Fields for the call's data tag, from variables `PLANFIX_DATA_...`."""
+        """Fields for the call's data tag."""
         self.queue = ""
         """The queue that it entered last."""
+        self.menu = ""
+        """The context of the menu in which it is."""
+        self.chosen: tuple[str, ...] = ()
+        """What it chose in menus."""
 
 
 class Channel:

@@ -235,10 +235,11 @@ class Calls(Section):
     missed: Literal["one", "each"] = Field(
         "one", description="A call that several phones missed is `one` missed call, or one for `each`."
     )
-    attributes: tuple[Literal["queue", "waiting", "hangup"], ...] = Field(
+    attributes: tuple[Literal["queue", "waiting", "hangup", "ivr"], ...] = Field(
         (),
-        description="Sent with a call's end for its data tag: its queue, the seconds until an answer, who hung up.",
-        examples=[["queue", "waiting", "hangup"]],
+        description="Sent with a call's end for its data tag: its queue, the seconds until an answer, who hung up, "
+        "what the client chose in menus.",
+        examples=[["queue", "waiting", "hangup", "ivr"]],
     )
     timeline_days: Days = Field(14, description="Days for which `ami-planfix explain` can tell about a call.")
 

@@ -127,12 +127,54 @@ class TestPeeking:
         assert decode(raw, ARRIVAL) == events.VarSet(1795440937.435512, CLIENT, "FROM_DID", "")
 
     def test_only_applications_that_are_used_are_decoded(self) -> None:
-        dial = message("Newexten", *channel_lines(), "Extension: 1", "Application: Dial", "AppData: PJSIP/101,30")
+        dial = message("Newexten", *channel_lines(), "Extension: s", "Application: Dial", "AppData: PJSIP/101,30")
         assert decode(dial, ARRIVAL) == events.Newexten(1795440937.435512, CLIENT, "Dial", "PJSIP/101,30")
         assert decode(dial.replace(b"Application: Dial", b"Application: NoOp"), ARRIVAL) is None
         assert decode(dial.replace(b"Application: Dial", b"Application:Queue"), ARRIVAL) == events.Newexten(
             1795440937.435512, CLIENT, "Queue", "PJSIP/101,30"
         )
+
+    @pytest.mark.parametrize("exten", ["1", "0", "*", "#", "101", "*12345"])
+    def test_what_may_have_been_chosen_in_a_menu_is_decoded_whatever_it_runs(self, exten: str) -> None:
+        lines = channel_lines()
+        lines[10] = f"Exten: {exten}"
+        raw = message("Newexten", *lines, f"Extension: {exten}", "Application: Goto", "AppData: ext-group,600,1")
+        heard = decode(raw, ARRIVAL)
+        channel = CLIENT._replace(exten=exten)
+        assert heard == events.Newexten(1795440937.435512, channel, "Goto", "ext-group,600,1")
+        assert decode(raw.replace(b"Priority: 1\r", b"Priority: 2\r"), ARRIVAL) is None
+
+    @pytest.mark.parametrize("exten", ["", "s", "i", "t", "h", "1a", "1234567", "74951230001"])
+    def test_other_extens_are_no_choices(self, exten: str) -> None:
+        raw = message("Newexten", *channel_lines(), f"Extension: {exten}", "Application: Goto", "AppData: 1")
+        assert decode(raw, ARRIVAL) is None
+
+
+class TestUserEvents:
+    def told(self, *lines: str, channel: bool = True) -> events.Event | None:
+        return decode(
+            message("UserEvent", *(channel_lines() if channel else ()), *lines, privilege="user,all"), ARRIVAL
+        )
+
+    def test_ours_is_decoded_with_all_that_it_tells(self) -> None:
+        heard = self.told("UserEvent: PlanfixData", "utm_source: site", "note: a: b", "empty: ", "Context: sales")
+        data = (("utm_source", "site"), ("note", "a: b"), ("empty", ""), ("Context", "sales"))
+        assert heard == events.UserEvent(1795440937.435512, CLIENT.uniqueid, data)
+
+    def test_a_program_names_the_channel(self) -> None:
+        heard = self.told("UserEvent: PlanfixData", "ActionID: 7", "Uniqueid: 1.1", "a: 1", channel=False)
+        assert heard == events.UserEvent(1795440937.435512, Uniqueid("1.1"), (("a", "1"),))
+
+    def test_no_dialplan_tells_of_another_channel_than_its_own(self) -> None:
+        heard = self.told("UserEvent: PlanfixData", "Uniqueid: 6.6", "a: 1")
+        assert heard == events.UserEvent(1795440937.435512, CLIENT.uniqueid, (("a", "1"),))
+
+    @pytest.mark.parametrize("lines", [("UserEvent: Other", "a: 1"), ("UserEvent: Other", "UserEvent: PlanfixData")])
+    def test_others_are_dropped(self, lines: tuple[str, ...]) -> None:
+        assert self.told(*lines) is None
+
+    def test_one_that_names_no_channel_is_nothing(self) -> None:
+        assert self.told("UserEvent: PlanfixData", "a: 1", channel=False) is None
 
 
 class TestGarbage:

@@ -14,11 +14,13 @@ from ami_planfix.ami.endpoints import devices
 from ami_planfix.ami.link import AmiSettings
 from ami_planfix.ami.originate import OriginateRequest, originate
 from ami_planfix.ami.wire import event_name
-from ami_planfix.calls.events import BridgeEnter, Hangup, VarSet
+from ami_planfix.calls.events import BridgeEnter, Hangup, Newexten, UserEvent, VarSet
 from tests.ami.conftest import PATIENCE, QUICK, Diary
 from tests.ami.test_manager_conf import NEW, OLD, USED
 from tests.lab import Lab, talk
 from tests.lab.asterisk import Driver
+from tests.lab.stories.attributes import attributes_told
+from tests.lab.stories.ivr import ivr_below_ivr
 
 pytestmark = pytest.mark.asterisk
 
@@ -91,6 +93,24 @@ async def test_the_least_rights_suffice(version: int, driver: Driver, filters: s
             await lab.quiet()
             assert (await connection.resync(0.2)).channels == ()
             assert sum(isinstance(heard, Hangup) for heard in diary.events) == 2
+
+
+@pytest.mark.parametrize(("version", "filters"), [(22, "none"), (22, "new"), (22, "old"), (16, "old")])
+async def test_what_the_dialplan_tells_and_clients_choose_is_heard(version: int, filters: str, diary: Diary) -> None:
+    async with Lab(version=version) as lab, connected_to(lab, filters, diary):
+        lab.forget()
+        await attributes_told(lab)
+        told = {name for heard in diary.events if isinstance(heard, UserEvent) for name, _ in heard.data}
+        assert told == {"utm_source", "campaign", "said", "way", "robot", "greeted", "mood"}
+        diary.events.clear()
+        lab.forget()
+        await ivr_below_ivr(lab)
+        ran = [
+            heard for heard in diary.events if isinstance(heard, Newexten) and heard.channel.context.startswith("ivr")
+        ]
+        menu = [(heard.channel.exten, heard.application) for heard in ran]
+        waiting = [("s", "BackGround"), ("s", "WaitExten")]
+        assert menu == [*waiting, *waiting, ("2", "NoOp"), *waiting, ("1", "Goto"), ("3", "Goto")]
 
 
 @pytest.mark.parametrize(("version", "filters"), [(22, "new"), (16, "old")])

@@ -243,9 +243,19 @@ class History:
         """The dialplan sets a variable."""
         self.say(events.VarSet(self.at, line.now, variable, value))
 
-    def runs(self, line: Line, application: str, data: str) -> None:
+    def tells(self, line: Line, **fields: str) -> None:
+        """The dialplan tells fields: `UserEvent(PlanfixData,...)`."""
+        self.say(events.UserEvent(self.at, line.uniqueid, tuple(fields.items())))
+
+    def runs(self, line: Line, application: str, data: str = "") -> None:
         """The dialplan runs an application."""
         self.say(events.Newexten(self.at, line.now, application, data))
+
+    def goes_to(self, line: Line, exten: str, context: str) -> None:
+        """A channel runs what is first at an exten; of others than digits nothing is heard."""
+        line.exten, line.context = exten, context
+        if exten.strip("0123456789*#") == "":
+            self.runs(line, "NoOp")
 
     def records(self, line: Line, file: str = "/var/spool/asterisk/monitor/call.wav") -> None:
         """MixMonitor begins."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
+from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.events import Event
 from ami_planfix.calls.reports import Outcome, Report, Stage
 from ami_planfix.calls.tracker import Settings, Tracker
@@ -48,12 +49,15 @@ class ExpectedReport(_Told):
     duration: tuple[int, int] = (0, 0)
     """Least and most."""
     is_recorded: int = 0
+    data: dict[str, str] | None = None
+    """Fields of the data tag; None: whatever they are."""
 
     def __str__(self) -> str:
         if self.status is None:
             return f"{self.event} {self.ext}"
         seconds = f"{self.duration[0]}..{self.duration[1]} s"
-        return f"{self.event} {self.ext} {self.status}, {seconds}{', recorded' * self.is_recorded}"
+        data = f", {self.data}" if self.data is not None else ""
+        return f"{self.event} {self.ext} {self.status}, {seconds}{', recorded' * self.is_recorded}{data}"
 
     def fits(self, report: Report) -> bool:
         """Tell whether a report is this one."""
@@ -64,6 +68,7 @@ class ExpectedReport(_Told):
             and (STATUSES[report.outcome] if report.outcome else None) == self.status
             and least <= report.duration <= most
             and int(report.recorded) == self.is_recorded
+            and (self.data is None or dict(report.data) == self.data)
         )
 
 
@@ -107,7 +112,8 @@ class Story:
     def settings(self) -> Settings:
         """What the administrator of this PBX chose."""
         config = self.expected.config
-        return Settings(config.ami.name, config.calls.transfers == "each", config.calls.missed == "each")
+        wanted = frozenset(map(Attribute, config.calls.attributes))
+        return Settings(config.ami.name, config.calls.transfers == "each", config.calls.missed == "each", wanted)
 
     def clean_run(self) -> list[Report]:
         """Tell what a tracker reports that hears everything."""
@@ -190,4 +196,5 @@ def _side_by_side(callid: str, wanted: Sequence[str], got: Sequence[str]) -> str
 def shown(report: Report) -> str:
     """Write a report as a person reads it."""
     end = f" {STATUSES[report.outcome]}, {report.duration} s{', recorded' * report.recorded}" if report.outcome else ""
+    end += f", {dict(report.data)}" if report.data else ""
     return f"{EVENTS[report.stage]} {report.extension}{end} (rule {report.rule}, {report.cause})"

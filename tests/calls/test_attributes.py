@@ -3,15 +3,17 @@
 import pytest
 
 from ami_planfix.calls.attributes import LONGEST, MOST
+from ami_planfix.calls.events import Uniqueid, UserEvent
 from ami_planfix.calls.reports import Stage
 from tests.calls.events_of import CLIENT, COMPANY, DID, History
-from tests.calls.playing import reports_of
+from tests.calls.playing import reports_of, tracker_of
 
 SITE: dict[str, object] = {"dids": [{"number": DID, "data": {"utm_source": "site", "page": "1"}}]}
 LINE: dict[str, object] = {
     "trunks": [{"channel": "PJSIP/provider", "number": COMPANY, "data": {"line": "1", "page": "2"}}]
 }
 OURS: dict[str, object] = {"calls": {"attributes": ["queue", "waiting", "hangup"]}}
+CHOICES: dict[str, object] = {"calls": {"attributes": ["ivr"]}}
 
 
 @pytest.fixture
@@ -95,6 +97,175 @@ class TestTheDialplans:
         assert list(data) == [f"n{number}" for number in range(MOST)]
         assert data["n0"] == "a b"
         assert data["n1"] == "x" * LONGEST
+
+
+class TestUserEvents:
+    def test_they_tell_fields_as_variables_do_and_the_later_of_both_wins(self, history: History) -> None:
+        client = history.rings_in()
+        history.sets(client, "PLANFIX_DATA_utm_source", "yandex")
+        history.tells(client, utm_source="direct", page="")
+        history.tells(client, campaign="5")
+        history.sets(client, "PLANFIX_DATA_campaign", "6")
+        history.hangs_up(client)
+        assert data_of(history, **SITE) == {"utm_source": "direct", "campaign": "6"}
+
+    def test_on_an_employees_channel(self, history: History) -> None:
+        client = history.rings_in()
+        leg = history.converses(client)
+        history.tells(leg, mood="good")
+        history.hangs_up(leg, client)
+        assert data_of(history) == {"mood": "good"}
+
+    def test_on_an_employees_channel_that_has_left_the_conversation(self, history: History) -> None:
+        """A hangup handler: the bridge is gone by then."""
+        client = history.rings_in()
+        leg = history.converses(client)
+        history.leaves(leg)
+        history.tells(leg, mood="good")
+        history.hangs_up(leg, client)
+        assert data_of(history) == {"mood": "good"}
+
+    def test_on_the_half_of_a_local_channel_before_anybody_rings(self, history: History) -> None:
+        client = history.rings_in()
+        first, second = history.dials_local(client, "101")
+        history.tells(second, way="group")
+        history.hangs_up(first, second, client)
+        assert data_of(history) == {"way": "group"}
+
+    def test_on_a_local_half_behind_which_an_employee_is(self, history: History) -> None:
+        client = history.rings_in()
+        first, second = history.dials_local(client, "101")
+        leg = history.dials(second, "PJSIP/101")
+        history.rings(leg)
+        history.answers(leg)
+        history.meet(second, leg)
+        history.answers(first)
+        history.meet(client, first)
+        history.tells(second, way="queue")
+        history.hangs_up(leg, second, first, client)
+        assert data_of(history) == {"way": "queue"}
+
+    def test_of_a_channel_that_does_not_exist(self, history: History) -> None:
+        client = history.rings_in()
+        history.say(UserEvent(history.at, Uniqueid("1.1"), (("a", "1"),)))
+        history.hangs_up(client)
+        history.tells(client, late="1")
+        assert data_of(history) == {}
+
+    def test_what_nobody_can_have_meant_is_left_out_or_cut(self, history: History) -> None:
+        client = history.rings_in()
+        many = {f"n{number}": "x" * 2 * LONGEST for number in range(MOST + 10)}
+        history.tells(client, **{"": "1", "a-b": "1", "a" * 65: "1", "ф": "1"}, **many)
+        history.tells(client, n0="a\r\nb", n1="<b>'; DROP TABLE calls")
+        history.hangs_up(client)
+        data = data_of(history)
+        assert list(data) == [f"n{number}" for number in range(MOST)]
+        assert (data["n0"], data["n1"], data["n2"]) == ("a b", "<b>'; DROP TABLE calls", "x" * LONGEST)
+
+
+class TestMenus:
+    def test_what_was_pressed_while_it_spoke_or_waited(self, history: History) -> None:
+        for application in ("BackGround", "WaitExten"):
+            story = History()
+            client = story.rings_in()
+            story.goes_to(client, "s", "ivr")
+            story.runs(client, application, "welcome")
+            story.goes_to(client, "1", "ivr")
+            story.goes_to(client, "600", "ext-group")
+            story.converses(client)
+            story.hangs_up(client)
+            assert data_of(story, **CHOICES) == {"ivr": "1"}
+            assert data_of(story) == {}
+
+    def test_the_choice_may_be_a_dial_at_once(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "s", "ivr")
+        history.runs(client, "WaitExten", "4")
+        client.exten = "1"
+        history.runs(client, "Dial", "PJSIP/101,30")
+        history.converses(client)
+        history.hangs_up(client)
+        assert data_of(history, **CHOICES) == {"ivr": "1"}
+
+    def test_menus_below_menus_and_again(self, history: History) -> None:
+        client = history.rings_in()
+        for context, choice in (("ivr-1", "2"), ("ivr-2", "*"), ("ivr-1", "101")):
+            history.goes_to(client, "s", context)
+            history.runs(client, "BackGround", "welcome")
+            history.runs(client, "WaitExten", "4")
+            history.goes_to(client, choice, context)
+        history.hangs_up(client)
+        assert data_of(history, **CHOICES) == {"ivr": "2,*,101"}
+
+    def test_a_wrong_key_or_none_is_no_choice(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "s", "ivr")
+        history.runs(client, "WaitExten", "4")
+        history.goes_to(client, "i", "ivr")
+        history.goes_to(client, "t", "ivr")
+        history.goes_to(client, "101", "from-internal")
+        history.hangs_up(client)
+        assert data_of(history, **CHOICES) == {}
+
+    def test_an_exten_that_the_dialplan_itself_goes_on_to_is_no_choice(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "s", "ivr")
+        history.runs(client, "WaitExten", "4")
+        history.goes_to(client, "1", "ivr")
+        history.goes_to(client, "2", "ivr")
+        history.hangs_up(client)
+        assert data_of(history, **CHOICES) == {"ivr": "1"}
+
+    def test_background_may_send_elsewhere(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "s", "sub-menu")
+        history.runs(client, "BackGround", "welcome,,,choices")
+        history.goes_to(client, "3", "choices")
+        history.hangs_up(client)
+        assert data_of(history, **CHOICES) == {"ivr": "3"}
+
+    def test_freepbx_reads_digits_and_goes_to_the_exten(self, history: History) -> None:
+        for context in ("ivr-7", "from-did-direct-ivr"):
+            story = History()
+            client = story.rings_in()
+            story.goes_to(client, "s", "ivr-7")
+            story.sets(client, "IVR_CONTEXT", "ivr-7")
+            story.goes_to(client, "101", context)
+            story.hangs_up(client)
+            assert data_of(story, **CHOICES) == {"ivr": "101"}
+
+    def test_a_channel_that_inherits_the_name_of_the_menu_is_in_none(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "s", "ivr-7")
+        first, second = history.dials_local(client, "101", "ext-local")
+        history.sets(second, "IVR_CONTEXT", "ivr-7")
+        history.goes_to(second, "1", "ivr-7")
+        history.hangs_up(first, second, client)
+        assert data_of(history, **CHOICES) == {}
+
+    def test_the_dialplans_word_wins(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "s", "ivr")
+        history.runs(client, "WaitExten", "4")
+        history.goes_to(client, "1", "ivr")
+        history.tells(client, ivr="sales")
+        history.hangs_up(client)
+        assert data_of(history, **CHOICES) == {"ivr": "sales"}
+
+    def test_what_is_no_choice_is_not_used(self, history: History) -> None:
+        client = history.rings_in()
+        history.goes_to(client, "1", "from-trunk")
+        tracker = tracker_of()
+        assert [tracker.handle(event).used for event in history.events] == [True, False]
+
+    def test_who_goes_round_in_circles_is_cut_short(self, history: History) -> None:
+        client = history.rings_in()
+        for _ in range(2 * LONGEST):
+            history.goes_to(client, "s", "ivr")
+            history.runs(client, "WaitExten", "4")
+            history.goes_to(client, "1", "ivr")
+        history.hangs_up(client)
+        assert len(data_of(history, **CHOICES)["ivr"]) <= LONGEST
 
 
 class TestOurOwn:

@@ -264,6 +264,7 @@ def garbage(story: Story) -> st.SearchStrategy[Event]:
         int | None: st.none() | st.integers(-1, 200),
         bool: st.booleans(),
         str: words,
+        tuple[tuple[str, str], ...]: st.lists(st.tuples(words, words), max_size=3).map(tuple),
     }
     return st.sampled_from(KINDS).flatmap(
         lambda kind: st.builds(kind, **{name: values[hint] for name, hint in get_type_hints(kind).items()})

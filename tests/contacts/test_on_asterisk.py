@@ -76,6 +76,35 @@ async def test_attributes_reach_planfix_with_the_end(version: int, driver: Drive
 
 
 @everywhere
+async def test_what_was_told_and_chosen_survives_a_killed_daemon(version: int, driver: Driver, tmp_path: Path) -> None:
+    wanted: dict[str, dict[str, object]] = {"calls": {"attributes": ["ivr"]}}
+    async with house(version, driver, tmp_path, wanted) as place:
+        lab = place.lab
+        client = await lab.client.dial("74951230038")
+        await lab.ami.event("Newexten", since=lab.story_begins, Application="WaitExten")
+        await client.answered()
+        await client.press("2")
+        await lab.ami.event("Newexten", since=lab.story_begins, Context="ivr-below", Application="WaitExten")
+        (began,) = [one for one in lab.ami.events[lab.story_begins :] if one["Event"] == "Newchannel"]
+        told = {"UserEvent": "PlanfixData", "Uniqueid": began["Uniqueid"], "robot": "asked"}
+        await lab.ami.action("UserEvent", **told)
+        await client.press("1")
+        part = await lab.phones["101"].rings()
+        await place.planfix.wait_for(lambda _: "INCOMING 101" in place.planfix.events(), 10)
+        await place.process.kill()
+        await place.process.end()
+        place.process = await started(place)
+        await place.process.logged("ami connected")
+        await part.answer()
+        await client.answered()
+        await place.over(client)
+        await place.planfix.wait_for(lambda _: "COMPLETED 101 Success" in place.planfix.events(), 10)
+        (end,) = [one.fields for one in place.planfix.taken if one.event == "COMPLETED 101 Success"]
+        assert (end["data_robot"], end["data_ivr"]) == ("asked", "2,1")
+        await place.process.end()
+
+
+@everywhere
 async def test_names_in_latin_letters_for_phones_that_have_no_others(
     version: int, driver: Driver, tmp_path: Path
 ) -> None:

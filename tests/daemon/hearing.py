@@ -74,5 +74,5 @@ def _report(received: Received) -> Report:
         duration=int(fields.get("duration", "0")),
         recorded=fields.get("is_recorded") == "1",
         recordings=(),
-        data=tuple((name, value) for name, value in fields.items() if name.startswith("data_")),
+        data=tuple((name.removeprefix("data_"), value) for name, value in fields.items() if name.startswith("data_")),
     )

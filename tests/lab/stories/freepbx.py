@@ -152,6 +152,44 @@ async def freepbx_ivr(lab: Lab) -> None:
     await answer_and_end(lab, client, await lab.phones["101"].rings())
 
 
+async def _into_real_menu(lab: Lab) -> OutgoingCall:
+    client = await lab.client.dial("74951230070")
+    await client.answered()
+    await lab.ami.event("Newexten", since=lab.story_begins, Application="Read")
+    await moment()
+    return client
+
+
+async def freepbx_ivr_two_menus(lab: Lab) -> None:
+    """ivr-2, which reads digit by digit: 2; ivr-3, which waits for them: 1; of the group 102 answers."""
+    client = await _into_real_menu(lab)
+    below = len(lab.ami.events)
+    await client.press("2")
+    await lab.ami.event("Newexten", since=below, Context="ivr-3", Application="WaitExten")
+    await moment()
+    await client.press("1")
+    first, second = await ring(lab, "101", "102")
+    await answer_and_end(lab, client, second, first)
+
+
+async def freepbx_ivr_direct_dial(lab: Lab) -> None:
+    """ivr-2: 2; ivr-3: the extension 101 itself, which answers."""
+    client = await _into_real_menu(lab)
+    below = len(lab.ami.events)
+    await client.press("2")
+    await lab.ami.event("Newexten", since=below, Context="ivr-3", Application="WaitExten")
+    await moment()
+    for key in "101":
+        await client.press(key)
+    await answer_and_end(lab, client, await lab.phones["101"].rings())
+
+
+async def freepbx_ivr_nothing_pressed(lab: Lab) -> None:
+    """ivr-2: the client presses nothing, the time-out leads to 101, who answers."""
+    client = await _into_real_menu(lab)
+    await answer_and_end(lab, client, await lab.phones["101"].rings(10))
+
+
 async def freepbx_blind_transfer(lab: Lab) -> None:
     """REFER to 102 through from-internal-xfer."""
     conversation = await converse(lab, "74951230050")

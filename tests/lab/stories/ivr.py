@@ -40,3 +40,21 @@ async def ivr_then_group(lab: Lab) -> None:
     client = await _into_menu(lab)
     _, (first, second) = await asyncio.gather(client.press("2"), ring(lab, "101", "102"))
     await answer_and_end(lab, client, second, first)
+
+
+async def ivr_below_ivr(lab: Lab) -> None:
+    """The client presses a wrong key, then 2, and 1 in the menu below: 101 answers."""
+    client = await lab.client.dial("74951230038")
+    await client.answered()
+    await lab.ami.event("Newexten", since=lab.story_begins, Application="WaitExten")
+    await moment()
+    again = len(lab.ami.events)
+    await client.press("7")
+    await lab.ami.event("Newexten", since=again, Application="WaitExten")
+    await moment()
+    below = len(lab.ami.events)
+    await client.press("2")
+    await lab.ami.event("Newexten", since=below, Context="ivr-below", Application="WaitExten")
+    await moment()
+    await client.press("1")
+    await answer_and_end(lab, client, await lab.phones["101"].rings())
