@@ -12,7 +12,7 @@ from ami_planfix.calls import events
 from ami_planfix.calls.events import Channel, Event
 from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import Conclusion, Tracker
-from ami_planfix.planfix.messages import DEFAULT_WORDING, Wording, event_name, status_name
+from ami_planfix.planfix.messages import DEFAULT_WORDING, Wording, event_name, is_recorded, status_name
 
 STATES = {0: "Down", 4: "Ring", 5: "Ringing", 6: "Up", 7: "Busy"}
 
@@ -63,7 +63,7 @@ def _sentence(report: Report, wording: Wording) -> str:
     said = f"{event_name(report.stage)} ext={report.extension} phone={report.client or wording.hidden_number}"
     if report.outcome is not None:
         said += f" status={status_name(report.outcome, wording)} duration={report.duration}"
-        said += f" is_recorded={int(report.recorded)}"
+        said += f" is_recorded={int(is_recorded(report, wording))}"
     return said
 
 

@@ -27,7 +27,7 @@ from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording
 from ami_planfix.planfix.observing import Observing
 from ami_planfix.presence import Presence
-from ami_planfix.recordings.parts import Recordings, make_recordings
+from ami_planfix.recordings.parts import Recordings, have_links, make_recordings
 from ami_planfix.retention import Retention
 from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
@@ -68,7 +68,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     An observer keeps its own state in a folder that goes with it, so that nothing of it is ever sent.
     """
     section = config.planfix
-    wording = Wording(section.canceled_status, section.hidden_number)
+    wording = Wording(section.canceled_status, section.hidden_number, have_links(config))
     database = await stack.enter_async_context(await _database(config, observe, stack))
     account = Account(database, section.url, section.token.get_secret_value(), section.allowed_hosts)
     await account.load()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from ami_planfix.calls.reports import Report
 from ami_planfix.cli.output import Cell
-from ami_planfix.planfix.messages import Wording, event_name, status_name
+from ami_planfix.planfix.messages import Wording, event_name, is_recorded, status_name
 
 HEADINGS = ("time", "callid", "", "client", "number", "ext", "event", "status", "s", "rec", "rule")
 
@@ -23,6 +23,6 @@ def row(report: Report, wording: Wording) -> list[Cell]:
         event_name(report.stage),
         status_name(report.outcome, wording) if report.outcome is not None else "",
         report.duration if done else None,
-        int(report.recorded) if done else None,
+        int(is_recorded(report, wording)) if done else None,
         report.rule,
     ]

@@ -38,10 +38,12 @@ _EXTENSION = re.compile(r"[0-9A-Za-z_*#-]{1,32}")
 
 
 class Wording(NamedTuple):
-    """Words that the administrator chooses (`planfix.canceled_status`, `planfix.hidden_number`)."""
+    """How things are said, as the administrator chose (`planfix.canceled_status`, `planfix.hidden_number`)."""
 
     canceled_status: str = "Canceled"
     hidden_number: str = "anonymous"
+    links: bool = True
+    """Recordings can be heard by a link. Where they cannot, no call is called recorded: Planfix would wait for one."""
 
 
 DEFAULT_WORDING = Wording()
@@ -57,10 +59,15 @@ def status_name(outcome: Outcome, wording: Wording = DEFAULT_WORDING) -> str:
     return wording.canceled_status if outcome is Outcome.CANCELED else _STATUSES[outcome]
 
 
+def is_recorded(report: Report, wording: Wording = DEFAULT_WORDING) -> bool:
+    """Tell what a report says of a recording."""
+    return report.recorded and wording.links
+
+
 def event_form(report: Report, wording: Wording = DEFAULT_WORDING, record_link: str = "") -> Form:
     """Write a report as the form of `event`; with `record_link` where the recording's link is known already."""
     form = {name: str(value) for name, value in _event_fields(report, wording).items()}
-    if record_link and report.recorded:
+    if record_link and is_recorded(report, wording):
         form["record_link"] = record_link
     return form
 
@@ -83,7 +90,7 @@ def _event_fields(report: Report, wording: Wording) -> dict[str, str | int]:
     }
     if report.outcome is not None:
         fields["duration"] = report.duration
-        fields["is_recorded"] = int(report.recorded)
+        fields["is_recorded"] = int(is_recorded(report, wording))
         fields["status"] = status_name(report.outcome, wording)
         fields.update({f"data_{name}": value for name, value in report.data})
     return fields

@@ -27,6 +27,7 @@ log = structlog.get_logger("ami_planfix.recordings")
 TIDY_EVERY = 3600.0
 LOOK_EVERY = 60.0
 """Seconds between two looks at the folder itself."""
+NO_LINKS = "neither `server` nor recordings.url: no link could lead anywhere, so every call goes with is_recorded=0"
 _DAY = 86400.0
 
 
@@ -81,6 +82,11 @@ class Recordings:
             await asyncio.sleep(TIDY_EVERY)
 
 
+def have_links(config: Config) -> bool:
+    """Tell whether links to recordings lead anywhere: to us (`server`), or to where `recordings.url` says."""
+    return config.server is not None or bool(config.recordings.url)
+
+
 async def make_recordings(
     config: Config,
     database: Database,
@@ -94,8 +100,9 @@ async def make_recordings(
     Raises StorageError.
     """
     section = config.recordings
-    if config.server is None and not section.url:
-        board.say(PART, State.OFF, "neither `server` nor recordings.url: no link could lead anywhere")
+    if not have_links(config):
+        board.say(PART, State.OFF, NO_LINKS)
+        log.info("recordings off", reason=NO_LINKS)
         return None
     links = Links(database, config.server.public_url if config.server is not None else "")
     await links.load()
