@@ -1,5 +1,6 @@
 """The daemon's listeners: for Planfix, for this machine, and for the command line."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import ip_network
 
@@ -14,6 +15,7 @@ from ami_planfix.status import State
 from ami_planfix.web.admin import Admin
 from ami_planfix.web.app import Listener, Tls
 from ami_planfix.web.callers import Callers
+from ami_planfix.web.condition import Condition
 from ami_planfix.web.contact import ContactPage
 from ami_planfix.web.control import Control
 from ami_planfix.web.explaining import Explaining
@@ -21,6 +23,7 @@ from ami_planfix.web.opening import Opening
 from ami_planfix.web.planfix import FromPlanfix
 from ami_planfix.web.recorded import Recorded
 from ami_planfix.web.recordings import Downloads
+from ami_planfix.web.visits import Visits
 from ami_planfix.whose import whose
 
 
@@ -30,6 +33,7 @@ class Serving:
     def __init__(self, parts: Parts) -> None:
         self.server_port = 0
         self._parts = parts
+        self._visits = Visits()
         self._server: Opening[Listener] | None = None
         self._others: list[Opening[Listener] | Opening[FastAgi]] = []
 
@@ -57,6 +61,9 @@ class Serving:
             lambda: whose(config, parts.numbering, parts.phones.known, parts.tracker.channels()),
             parts.wording,
         )
+        condition = Condition(
+            parts.board, parts.connection, parts.account, self._visits, parts.observe, since=time.time()
+        )
         where = config.admin
         self._others = [
             self._opening(
@@ -67,9 +74,9 @@ class Serving:
             ),
             self._opening(
                 "control",
-                [*control.routes(), *explaining.routes(), *Recorded(parts.recordings).routes()],
+                [*control.routes(), *explaining.routes(), *condition.routes(), *Recorded(parts.recordings).routes()],
                 lambda one: one.open_unix(where.socket, where.group),
-                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`",
+                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`, `doctor`",
             ),
         ]
         if not parts.observe:
@@ -104,7 +111,7 @@ class Serving:
             lambda told: compare(told, token, server.public_url),
         )
         callers = Callers(map(ip_network, server.allow_from), map(ip_network, server.trusted_proxies))
-        routes = FromPlanfix(token, self._parts.clicks, account, callers).routes()
+        routes = FromPlanfix(token, self._parts.clicks, account, callers, self._visits).routes()
         if (recordings := self._parts.recordings) is not None:
             routes += Downloads(recordings.playback, callers, self._parts.config.recordings.downloads).routes()
         return routes

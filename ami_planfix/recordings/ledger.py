@@ -97,6 +97,13 @@ class Ledger:
         async with self.database.read() as connection:
             return [_entry(row) for row in await connection.execute(query)]
 
+    async def newest(self) -> Entry | None:
+        """Find the newest recording whose link Planfix has."""
+        query = select(rows).where(rows.c.pbx == self._pbx, rows.c.state == Progress.LINKED).order_by(rows.c.at.desc())
+        async with self.database.read() as connection:
+            row = (await connection.execute(query.limit(1))).first()
+        return _entry(row) if row is not None else None
+
     async def counts(self) -> dict[Progress, int]:
         """Count."""
         query = select(rows.c.state, func.count()).where(rows.c.pbx == self._pbx).group_by(rows.c.state)

@@ -62,8 +62,15 @@ class Recordings:
             return ""
         if url:
             return elsewhere(url, report.callid, shelf.relative(usable[0]), report.at)
-        extension = ".mp3" if self._places.audio.makes_mp3 else _extension(usable[0])
-        return self.links.link(report.callid, report.recordings[0], extension)
+        return self._link(report.callid, report.recordings[0], usable[0])
+
+    async def newest_link(self) -> str:
+        """Tell the link to the newest recording that has one of ours; `''` if none has; raises StorageError."""
+        newest = await self.ledger.newest() if not self._settings.url else None
+        return self._link(newest.callid, newest.files[0], newest.files[0]) if newest is not None else ""
+
+    def _link(self, callid: str, signed: str, file: str) -> str:
+        return self.links.link(callid, signed, ".mp3" if self._places.audio.makes_mp3 else _extension(file))
 
     async def _look(self) -> None:
         while True:

@@ -31,10 +31,14 @@ from ami_planfix.web.answers import refused, taken
 from ami_planfix.web.callers import Address, Callers
 from ami_planfix.web.forms import Unreadable, read_form
 from ami_planfix.web.throttle import MOST_WAITING, WrongTokens
+from ami_planfix.web.visits import Knock, Visits
 
 log = structlog.get_logger("ami_planfix.web")
 
 PATH = "/planfix"
+WRONG_TOKEN = "the token is not the one that server.token has on the PBX"  # noqa: S105 - words about it
+Outcome = tuple[int, str]
+"""A status, and why it is none of 200."""
 
 
 class Clicks(Protocol):
@@ -60,6 +64,7 @@ class FromPlanfix:
         clicks: Clicks,
         account: Account,
         callers: Callers,
+        visits: Visits,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -67,37 +72,54 @@ class FromPlanfix:
         self._clicks = clicks
         self._account = account
         self._callers = callers
+        self._visits = visits
         self._wrong = WrongTokens(clock)
         self._pause = pause
         self._waiting = 0
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Tell what to serve."""
-        return [web.post(PATH, self.command)]
+        return [web.post(PATH, self.command), web.get(PATH, self.knock)]
 
     async def command(self, request: web.Request) -> web.StreamResponse:
         """Answer one command."""
         address = self._callers.address(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
         if not self._callers.allowed(address):
             log.warning("address refused", address=str(address))
-            return refused(403, "server.allow_from does not name your address")
+            reason = "server.allow_from does not name your address"
+            self._visits.note(str(address), "", 403, reason, known=False)
+            return refused(403, reason)
         form = await read_form(request)
         if isinstance(form, Unreadable):
             log.warning("request refused", address=str(address), status=form.status, reason=form.reason)
+            self._visits.note(str(address), "", form.status, form.reason, known=False)
             return form.answer()
         if not hmac.compare_digest(_digest(presented_token(form)), self._token):
+            self._visits.note(str(address), "", 401, WRONG_TOKEN, known=False)
             return await self._wrong_token(address)
-        command = parse_command(form)
+        status, reason = await self._obey(parse_command(form))
+        self._visits.note(str(address), form.get("cmd", "")[:32], status, reason, known=True)
+        return taken() if status == 200 else refused(status, reason)
+
+    async def knock(self, request: web.Request) -> web.StreamResponse:
+        """Say that only POST is served, and remember who asked, so that `doctor` knows what its own request met."""
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        address = self._callers.address(request.remote or "", forwarded)
+        mark, allowed = request.query.get("doctor", ""), self._callers.allowed(address)
+        self._visits.knock(Knock(mark, str(address), request.remote or "", bool(forwarded), allowed))
+        return refused(405, "not for GET", {"Allow": "POST"})
+
+    async def _obey(self, command: MakeCall | Setup | InvalidCommand) -> Outcome:
         match command:
             case MakeCall():
-                response = await self._make_call(command)
+                outcome = await self._make_call(command)
             case Setup():
-                response = await self._set_up(command)
+                outcome = await self._set_up(command)
             case InvalidCommand():
-                response = refused(400, command.reason)
+                outcome = 400, command.reason
             case _:
                 assert_never(command)
-        return response
+        return outcome
 
     async def _wrong_token(self, address: Address) -> web.Response:
         times, wait = self._wrong.count(address)
@@ -110,11 +132,11 @@ class FromPlanfix:
                 await self._pause(wait)
             finally:
                 self._waiting -= 1
-            response = refused(401, "the token is not the one that server.token has on the PBX")
+            response = refused(401, WRONG_TOKEN)
         response.force_close()
         return response
 
-    async def _make_call(self, command: MakeCall) -> web.Response:
+    async def _make_call(self, command: MakeCall) -> Outcome:
         try:
             await self._clicks.click(command.extension, command.number)
         except ClickRefused as fault:
@@ -126,7 +148,7 @@ class FromPlanfix:
         except AmiError as fault:
             status, reason = 503, f"no connection to Asterisk; nothing was dialled: {fault}"
         else:
-            return taken()
+            return 200, ""
         log.warning(
             "click refused",
             extension=command.extension[:32],
@@ -134,9 +156,9 @@ class FromPlanfix:
             status=status,
             reason=reason,
         )
-        return refused(status, reason)
+        return status, reason
 
-    async def _set_up(self, command: Setup) -> web.Response:
+    async def _set_up(self, command: Setup) -> Outcome:
         try:
             await self._account.set_up(command)
         except SetupRefused as fault:
@@ -151,9 +173,9 @@ class FromPlanfix:
             status, reason = 503, f"the PBX cannot keep it: {fault}"
         else:
             log.info("setup taken", url=command.planfix_url)
-            return taken()
+            return 200, ""
         log.error("setup refused", url=command.planfix_url[:200], status=status, reason=reason)
-        return refused(status, reason)
+        return status, reason
 
 
 def _digest(token: str) -> bytes:

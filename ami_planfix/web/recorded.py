@@ -21,7 +21,11 @@ class Recorded:
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Tell what to serve."""
-        return [web.get("/recordings", self.listing), web.post("/recordings/revoke", self.revoke)]
+        return [
+            web.get("/recordings", self.listing),
+            web.get("/recordings/newest", self.newest),
+            web.post("/recordings/revoke", self.revoke),
+        ]
 
     async def listing(self, request: web.Request) -> web.Response:
         """Tell what is known of a call's recording, or which recordings wait or are missing, newest first."""
@@ -48,6 +52,17 @@ class Recorded:
                 "counts": {progress.value: count for progress, count in counts.items()},
             },
         )
+
+    async def newest(self, _request: web.Request) -> web.Response:
+        """Tell the newest link, for `doctor` to try, and how many recordings did not appear."""
+        if self._recordings is None:
+            return json_answer(200, {"link": "", "counts": {}})
+        try:
+            counts = await self._recordings.ledger.counts()
+            link = await self._recordings.newest_link()
+        except StorageError as fault:
+            return refused(503, str(fault))
+        return json_answer(200, {"link": link, "counts": {state.value: count for state, count in counts.items()}})
 
     async def revoke(self, _request: web.Request) -> web.Response:
         """Make a new key: all links that were given end."""

@@ -24,9 +24,11 @@ from ami_planfix.planfix.messages import Setup
 from ami_planfix.web import forms, planfix
 from ami_planfix.web.app import BODY, Listener
 from ami_planfix.web.callers import Callers
-from ami_planfix.web.planfix import FromPlanfix
+from ami_planfix.web.planfix import WRONG_TOKEN, FromPlanfix
+from ami_planfix.web.visits import Knock, Visit, Visits
 
 TOKEN = "a-long-random-token"
+NOW = 1_795_440_800.0
 
 
 class Phones:
@@ -60,8 +62,8 @@ class Pauses:
 
 
 class Site:
-    def __init__(self, phones: Phones, pauses: Pauses, session: ClientSession, port: int) -> None:
-        self.phones, self.pauses, self.port = phones, pauses, port
+    def __init__(self, phones: Phones, pauses: Pauses, visits: Visits, session: ClientSession, port: int) -> None:
+        self.phones, self.pauses, self.visits, self.port = phones, pauses, visits, port
         self._session = session
 
     async def post(self, fields: dict[str, str], **headers: str) -> tuple[int, dict[str, str]]:
@@ -72,6 +74,11 @@ class Site:
         ) as answer:
             return answer.status, await answer.json()
 
+    async def get(self, mark: str, **headers: str) -> int:
+        url = f"http://127.0.0.1:{self.port}/planfix"
+        async with self._session.get(url, params={"doctor": mark}, headers=headers) as answer:
+            return answer.status
+
     async def post_raw(self, body: bytes, content_type: str) -> tuple[int, dict[str, str]]:
         async with self._session.post(
             f"http://127.0.0.1:{self.port}/planfix", data=body, headers={"Content-Type": content_type}
@@ -80,12 +87,12 @@ class Site:
 
 
 async def serve(callers: Callers) -> AsyncIterator[Site]:
-    phones, pauses = Phones(), Pauses()
-    site = FromPlanfix(TOKEN, phones, phones, callers, pause=pauses)
+    phones, pauses, visits = Phones(), Pauses(), Visits(lambda: NOW)
+    site = FromPlanfix(TOKEN, phones, phones, callers, visits, pause=pauses)
     listener = Listener("server", site.routes())
     port = await listener.open("127.0.0.1", 0)
     async with ClientSession() as session:
-        yield Site(phones, pauses, session, port)
+        yield Site(phones, pauses, visits, session, port)
     await listener.close()
 
 
@@ -274,3 +281,33 @@ class TestBodies:
             answer = await reader.read()
         writer.close()
         return answer
+
+
+class TestVisits:
+    """What `doctor` tells of Planfix's last command."""
+
+    async def test_the_last_command_and_its_result_are_remembered(self, site: Site) -> None:
+        await site.post(CLICK)
+        assert site.visits.last == Visit(NOW, "127.0.0.1", "makeCall", 200, "") == site.visits.last_known
+        site.phones.fault = ClickRefused("to: no phone number")
+        await site.post(CLICK)
+        assert site.visits.last == Visit(NOW, "127.0.0.1", "makeCall", 400, "to: no phone number")
+
+    async def test_a_stranger_does_not_hide_what_planfix_did(self, site: Site) -> None:
+        await site.post(CLICK)
+        await site.post({"cmd": "makeCall", "token": "guessed"})
+        assert site.visits.last == Visit(NOW, "127.0.0.1", "", 401, WRONG_TOKEN)
+        assert site.visits.last_known == Visit(NOW, "127.0.0.1", "makeCall", 200, "")
+
+    async def test_doctor_learns_how_its_own_request_came_in(self, site: Site, behind_proxy: Site) -> None:
+        mark = "0123456789abcdef"
+        assert await site.get(mark, **{"X-Forwarded-For": "203.0.113.9"}) == 405
+        assert site.visits.find(mark) == Knock(mark, "127.0.0.1", "127.0.0.1", forwarded=True, allowed=True)
+        assert await behind_proxy.get(mark, **{"X-Forwarded-For": "198.51.100.1"}) == 405
+        assert behind_proxy.visits.find(mark) == Knock(mark, "198.51.100.1", "127.0.0.1", True, allowed=False)
+        assert site.visits.last is None
+
+    @pytest.mark.parametrize("mark", ["", "short", "0123456789ABCDEF", "0" * 65, "<script>0123456789"])
+    async def test_what_is_no_mark_is_not_kept(self, site: Site, mark: str) -> None:
+        assert await site.get(mark) == 405
+        assert site.visits.find(mark) is None
