@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 from ami_planfix.ami import capture
+from ami_planfix.config.load import load
+from ami_planfix.config.model import Config
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix
 
@@ -62,6 +64,10 @@ class Home:
     def write_config(self) -> None:
         """Write the configuration as it is now."""
         self.config_file.write_text(yaml.safe_dump(self.sections))
+
+    def config(self) -> Config:
+        """Read the configuration as a command does."""
+        return load(self.config_file)
 
     async def heard(self, count: int) -> list[str]:
         """Wait until Planfix has taken so many reports; tell them."""

@@ -19,6 +19,11 @@ class Asking:
         self._ears = ears
         self._link: Link | None = None
 
+    @property
+    def where(self) -> str:
+        """Say whom we talk to, for a person."""
+        return self._settings.where
+
     async def act(
         self, action: str, headers: Headers = (), *, within: float = 5.0, or_hang_up: bool = False
     ) -> Message:

@@ -13,6 +13,7 @@ COMMANDS = (
     "run",
     "demo",
     "check",
+    "doctor",
     "replay",
     "capture",
     "explain",

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 
 import click
-from sqlalchemy import URL, make_url
 
 from ami_planfix.calls.reports import Report
 from ami_planfix.cli.options import DEFAULT, config_option, json_option
@@ -16,10 +15,9 @@ from ami_planfix.cli.output import print_json, print_table, tell
 from ami_planfix.config.load import load
 from ami_planfix.config.model import Config
 from ami_planfix.errors import ConfigurationError, PlanfixError
-from ami_planfix.planfix.account import Account, Credentials
+from ami_planfix.planfix.account import find_credentials
 from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording, event_name
-from ami_planfix.storage.schema import open_database
 from ami_planfix.trial import SEQUENCES, Sequence, reports_of
 
 SECTIONS = {"planfix", "storage"}
@@ -100,29 +98,12 @@ async def _send(api: PlanfixApi, reports: list[Report], pause: float) -> str:
 async def _planfix(settings: Config) -> AsyncIterator[PlanfixApi]:
     """Open the account that the file names, else the one that `setup` brought."""
     section = settings.planfix
-    credentials = await _credentials(settings)
+    credentials = await find_credentials(section, settings.storage.url.get_secret_value())
+    if credentials is None:
+        raise ConfigurationError("planfix.url and planfix.token are missing, and Planfix has not set them up")
     wording = Wording(section.canceled_status, section.hidden_number)
     api = PlanfixApi(lambda: credentials, wording, section.timeout)
     try:
         yield api
     finally:
         await api.close()
-
-
-async def _credentials(settings: Config) -> Credentials:
-    """Find url and token; the daemon's database is asked only if the file lacks one, and never made."""
-    section, storage = settings.planfix, settings.storage.url.get_secret_value()
-    token = section.token.get_secret_value()
-    if section.url and token:
-        return Credentials(section.url, token)
-    if _exists(make_url(storage)):
-        async with await open_database(storage) as database:
-            account = Account(database, section.url, token, section.allowed_hosts)
-            await account.load()
-            if (found := account.credentials()) is not None:
-                return found
-    raise ConfigurationError("planfix.url and planfix.token are missing, and Planfix has not set them up")
-
-
-def _exists(database: URL) -> bool:
-    return database.get_backend_name() != "sqlite" or Path(database.database or "").exists()

@@ -40,6 +40,10 @@ class Asterisk:
     """`ExtensionStatus` items."""
     peers: list[Fields] = field(default_factory=list)
     """`PeerEntry` items of chan_sip."""
+    dialplan: list[Fields] = field(default_factory=list)
+    """`ListDialplan` items."""
+    rights: set[str] = field(default_factory=lambda: {"originate", "reporting"})
+    """What the user may do: decides what `ListCommands` lists."""
     database: dict[tuple[str, str], str] = field(default_factory=dict)
     """Family and key -> value."""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -164,6 +168,9 @@ class Asterisk:
                 return _response(action, "Success", Ping="Pong", Timestamp=f"{time.time():.6f}")
             case "coresettings":
                 return _response(action, "Success", AMIversion="7.0.3", AsteriskVersion=self.version)
+            case "listcommands":
+                allowed = [name for name, rights in _RIGHTS.items() if not rights or self.rights & rights]
+                return _response(action, "Success", **dict.fromkeys(allowed, "(Priv: ...)"))
             case "originate":
                 if self.on_originate is not None:
                     self.on_originate(action)
@@ -184,9 +191,30 @@ _LISTS = {
     "bridgelist": ("BridgeListItem", "BridgeListComplete", "bridges"),
     "devicestatelist": ("DeviceStateChange", "DeviceStateListComplete", "devices"),
     "extensionstatelist": ("ExtensionStatus", "ExtensionStateListComplete", "hints"),
+    "showdialplan": ("ListDialplan", "ShowDialPlanComplete", "dialplan"),
     "sippeers": ("PeerEntry", "PeerlistComplete", "peers"),
 }
 """Action -> the event of an item, the event at the end, and where the items are."""
+
+
+_REPORTING = {"reporting"}
+_RIGHTS: dict[str, set[str]] = {
+    "BridgeList": set(),
+    "Command": {"command"},
+    "CoreSettings": _REPORTING,
+    "CoreShowChannels": _REPORTING,
+    "DBGet": _REPORTING,
+    "DeviceStateList": _REPORTING,
+    "ExtensionState": _REPORTING,
+    "ExtensionStateList": _REPORTING,
+    "GetConfig": {"config"},
+    "Getvar": _REPORTING,
+    "ModuleLoad": {"system"},
+    "Originate": {"originate"},
+    "Ping": set(),
+    "ShowDialPlan": _REPORTING,
+}
+"""Action -> the rights any of which allows it; none: everybody may."""
 
 
 class Session(asyncio.Protocol):

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ami_planfix.config.model import Planfix
 from ami_planfix.config.values import is_loopback
 from ami_planfix.errors import SetupRefused
 from ami_planfix.planfix.messages import Setup
-from ami_planfix.storage.database import Database
+from ami_planfix.storage.database import Database, exists
 from ami_planfix.storage.settings import read_settings, remove_settings, write_settings
 
 URL, TOKEN = "planfix.url", "planfix.token"
@@ -103,6 +104,22 @@ class Account:
                 f"this PBX belongs to the account at {_host(known)}; to move it to {_host(url)}, "
                 "its administrator first runs `ami-planfix account forget` on the PBX"
             )
+
+
+async def find_credentials(section: Planfix, storage: str) -> Credentials | None:
+    """Tell the url and token of the file, else those that `setup` brought; None if there are none.
+
+    The database is neither made nor brought up to date. Raises StorageError.
+    """
+    token = section.token.get_secret_value()
+    if section.url and token:
+        return Credentials(section.url, token)
+    if not exists(storage):
+        return None
+    async with Database(storage) as database:
+        account = Account(database, section.url, token, section.allowed_hosts)
+        await account.load()
+        return account.credentials()
 
 
 def _host(url: str) -> str:

@@ -135,6 +135,12 @@ class Database:
             raise StorageError(f"database {self._where}: {_words(fault)}") from fault
 
 
+def exists(url: str) -> bool:
+    """Tell whether there is something to open: a server always, a file once it has been made."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or os.path.exists(parsed.database or "")
+
+
 def _with_driver(url: str) -> URL:
     try:
         parsed = make_url(url)

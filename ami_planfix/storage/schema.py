@@ -1,5 +1,7 @@
 """Opens a database and sees to it that its tables are those of this version."""
 
+from enum import StrEnum
+
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,6 +12,24 @@ HEAD = "0003"
 """The newest step in `migrations/versions`."""
 _MIGRATING = 0x616D6970
 """PostgreSQL: the advisory lock of daemons that start at once."""
+
+
+class Standing(StrEnum):
+    """How a database's tables are against those of this version."""
+
+    CURRENT = "current"
+    OLDER = "older"
+    """`open_database` brings them up to date."""
+    NEWER = "newer"
+
+
+async def standing(database: Database) -> Standing:
+    """Tell how its tables are, changing nothing; raises StorageError."""
+    async with database.read() as connection:
+        version = await connection.run_sync(_version)
+    if version == HEAD:
+        return Standing.CURRENT
+    return Standing.OLDER if version < HEAD else Standing.NEWER
 
 
 async def open_database(url: str, durable: bool = False) -> Database:

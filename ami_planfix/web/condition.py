@@ -4,7 +4,6 @@ import os
 import platform
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from aiohttp import web
 
@@ -14,7 +13,7 @@ from ami_planfix.logs import troubles
 from ami_planfix.planfix.account import Account
 from ami_planfix.status import Board
 from ami_planfix.web.answers import json_answer
-from ami_planfix.web.visits import Visits
+from ami_planfix.web.visits import Knock, Visit, Visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +60,5 @@ class Condition:
         return json_answer(200, {"knock": _row(self.visits.find(request.match_info["mark"]))})
 
 
-def _row(found: NamedTuple | None) -> dict[str, object] | None:
+def _row(found: Visit | Knock | None) -> dict[str, object] | None:
     return found._asdict() if found is not None else None

@@ -105,8 +105,8 @@ class FromPlanfix:
         """Say that only POST is served, and remember who asked, so that `doctor` knows what its own request met."""
         forwarded = request.headers.getall("X-Forwarded-For", ())
         address = self._callers.address(request.remote or "", forwarded)
-        mark, allowed = request.query.get("doctor", ""), self._callers.allowed(address)
-        self._visits.knock(Knock(mark, str(address), request.remote or "", bool(forwarded), allowed))
+        mark = request.query.get("doctor", "")
+        self._visits.knock(Knock(mark, str(address), request.remote or "", bool(forwarded)))
         return refused(405, "not for GET", {"Allow": "POST"})
 
     async def _obey(self, command: MakeCall | Setup | InvalidCommand) -> Outcome:

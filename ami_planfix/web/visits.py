@@ -33,7 +33,6 @@ class Knock(NamedTuple):
     """Who is at the other end of the connection."""
     forwarded: bool
     """A proxy passed it on, trusted or not."""
-    allowed: bool
 
 
 class Visits:

@@ -1,0 +1,1 @@
+"""Tries everything that makes such integrations fail, live, each finding with its remedy."""
