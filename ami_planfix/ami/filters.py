@@ -6,10 +6,11 @@ and 22 on, names event, header and method.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ami_planfix.ami import decode
+from ami_planfix.calls import menus
 
 OLD_FORM = "eventfilter"
 _PART = re.compile(r"(action|name|header|method)\(([^()]*)\)")
@@ -66,8 +67,8 @@ def parse(options: Iterable[tuple[str, str]]) -> list[Filter]:
     return found
 
 
-def kept_back(filters: Iterable[Filter]) -> list[str]:
-    """Tell the events that we need and that these filters do not let pass, sorted."""
+def kept_back(filters: Iterable[Filter], events: Mapping[str, str]) -> list[str]:
+    """Tell which events (`NEEDED`, `OPTIONAL`) these filters do not let pass, sorted."""
     filters = list(filters)
     including = [one for one in filters if one.includes]
     excluding = [one for one in filters if not one.includes]
@@ -76,12 +77,12 @@ def kept_back(filters: Iterable[Filter]) -> list[str]:
         wanted = not including or any(one.matches(event) for one in including)
         return wanted and not any(one.matches(event) for one in excluding)
 
-    return sorted(name for name, event in _NEEDED.items() if not passes(event))
+    return sorted(name for name, event in events.items() if not passes(event))
 
 
 def _search(pattern: str, text: str) -> bool:
     try:
-        return re.search(pattern, text) is not None
+        return re.search(pattern, text, re.DOTALL) is not None
     except re.error:
         return False
 
@@ -90,11 +91,28 @@ def _event(name: str, **headers: str) -> str:
     return "\n".join([f"Event: {name}", *(f"{key}: {value}" for key, value in headers.items())])
 
 
-_NEEDED = (
-    {name.decode(): _event(name.decode()) for name in decode.SHAPES if name not in (b"Newexten", b"VarSet")}
-    | {"OriginateResponse": _event("OriginateResponse")}
-    | {f"Newexten with {name}": _event("Newexten", Application=name) for name in sorted(decode.APPLICATIONS)}
-    | {f"VarSet of {name}": _event("VarSet", Variable=name) for name in sorted(decode.VARIABLES)}
-    | {f"VarSet of {decode.DATA_PREFIX}x": _event("VarSet", Variable=f"{decode.DATA_PREFIX}x")}
+def _variables(*names: str) -> dict[str, str]:
+    return {f"VarSet of {name}": _event("VarSet", Variable=name) for name in sorted(names)}
+
+
+def _applications(*names: str) -> dict[str, str]:
+    return {f"Newexten with {name}": _event("Newexten", Application=name) for name in sorted(names)}
+
+
+_SPECIAL = (b"Newexten", b"VarSet", b"UserEvent")
+OPTIONAL = (
+    {
+        "UserEvent": _event("UserEvent", UserEvent=decode.USER_EVENT),
+        "Newexten of a menu": _event("Newexten", Priority="1", Extension="2", Application="NoOp"),
+    }
+    | _applications(*menus.APPLICATIONS)
+    | _variables(menus.FREEPBX)
 )
-"""What we need, and how it looks where filters look."""
+"""What fields for the call's data tag may come from."""
+NEEDED = (
+    {name.decode(): _event(name.decode()) for name in decode.SHAPES if name not in _SPECIAL}
+    | {"OriginateResponse": _event("OriginateResponse")}
+    | _applications(*(decode.APPLICATIONS - menus.APPLICATIONS))
+    | _variables(*(decode.VARIABLES - {menus.FREEPBX}), f"{decode.DATA_PREFIX}x")
+)
+"""What calls are followed by: each event, and how it looks where filters look."""

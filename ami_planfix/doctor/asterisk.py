@@ -67,14 +67,14 @@ NO_CHANNELS = Fault(
     "asterisk-events-call",
     "events",
     "Asterisk does not tell us of channels: no call is seen",
-    "`read = call,dialplan` in [{user}] of manager.conf, and no `eventfilter` that keeps them back; then "
+    "`read = call,dialplan,user` in [{user}] of manager.conf, and no `eventfilter` that keeps them back; then "
     "`asterisk -rx 'manager reload'` and `systemctl restart ami-planfix`",
 )
 NO_VARIABLES = Fault(
     "asterisk-events-dialplan",
     "events",
     "Asterisk does not tell us of variables: the number dialled and recordings are not seen",
-    "`read = call,dialplan` in [{user}] of manager.conf, and no `eventfilter` that keeps VarSet back; then "
+    "`read = call,dialplan,user` in [{user}] of manager.conf, and no `eventfilter` that keeps VarSet back; then "
     "`asterisk -rx 'manager reload'` and `systemctl restart ami-planfix`",
 )
 FILTER = Fault(
@@ -83,6 +83,14 @@ FILTER = Fault(
     "manager.conf keeps events back that are needed",
     "in [{user}] of {file}: the list for this version from asterisk/manager.conf, whole, or no `eventfilter`; then "
     "`asterisk -rx 'manager reload'` and `systemctl restart ami-planfix`",
+)
+OLD_FILTER = Fault(
+    "asterisk-filter-old",
+    "event filter",
+    "manager.conf keeps back what fields of the data tag come from: menus, UserEvent",
+    "if you use them: in [{user}] of {file} the list for this version from asterisk/manager.conf, whole; then "
+    "`asterisk -rx 'manager reload'` and `systemctl restart ami-planfix`",
+    Sign.WARNING,
 )
 NO_TIMES = Fault(
     "asterisk-timestamps",
@@ -227,9 +235,13 @@ async def event_filter(patient: Patient) -> AsyncIterator[Finding]:
     if section is None:
         raise Untried(f"{file} has no section [{user}]")
     lines = filters.parse(section.options)
-    if back := filters.kept_back(lines):
-        more = f" and {len(back) - 3} more" if len(back) > 3 else ""
-        yield FILTER.found(f"it keeps back {', '.join(back[:3])}{more}", user=user, file=section.file)
+    back = filters.kept_back(lines, filters.NEEDED)
+    less = filters.kept_back(lines, filters.OPTIONAL)
+    if back or less:
+        names = back or less
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        fault = FILTER if back else OLD_FILTER
+        yield fault.found(f"it keeps back {', '.join(names[:3])}{more}", user=user, file=section.file)
     elif lines:
         yield well("event filter", f"{len(lines)} lines let all pass that is needed")
     else:

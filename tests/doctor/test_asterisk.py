@@ -139,7 +139,11 @@ class TestFilter:
         await bed.is_well("event filter")
         for lacking in range(len(lines)):
             self.write(bed, head, [line for at, line in enumerate(lines) if at != lacking])
-            await bed.has(asterisk.FILTER, "event filter")
+            (found,) = await bed.faults("event filter")
+            is_optional = "UserEvent" in lines[lacking] or "Priority" in lines[lacking]
+            assert found == (asterisk.OLD_FILTER if is_optional else asterisk.FILTER).name
+        self.write(bed, head, [line.replace("BackGround|", "") for line in lines])
+        await bed.has(asterisk.OLD_FILTER, "event filter")
         self.write(bed, head, [])
         await bed.is_well("event filter")
 
