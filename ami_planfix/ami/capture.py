@@ -57,8 +57,9 @@ def _messages(path: Path) -> Iterator[bytes]:
 def _line(path: Path, before: int) -> int:
     """Return the number of the line where the message after `before` others begins."""
     inside = False
+    number = 1
     with _open(path) as file:
-        for number, line in enumerate(file, 1):
+        while line := file.readline(_CHUNK):  # in pieces: what is no capture may be one line of any length
             if not line.strip(b"\r\n"):
                 inside = False
             elif not inside and not (number == 1 and line.startswith(b"Asterisk Call Manager/")):
@@ -66,6 +67,7 @@ def _line(path: Path, before: int) -> int:
                 if before == 0:
                     return number
                 before -= 1
+            number += line.endswith(b"\n")
     return 1
 
 
@@ -129,4 +131,5 @@ def redacted(raw: bytes) -> bytes:
 
 def _blank(line: bytes) -> bytes:
     head, colon, _ = line.partition(b":")
-    return head + colon + b" " + REDACTED + (b"\r" if line.endswith(b"\r") else b"")
+    kept = head + b": " if colon else b""  # without a colon the secret itself stands in front
+    return kept + REDACTED + (b"\r" if line.endswith(b"\r") else b"")

@@ -28,6 +28,9 @@ Headers = Iterable[tuple[str, str]]
 EVENTS = "system,call,dialplan,user"
 """The classes of events that the tracker uses; `system` is for `FullyBooted` only, and may be denied."""
 
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes in one answer; a list of all devices of the largest PBX has a tenth of it."""
+
 _NEVER = 10**9
 """Seconds until the Manager's own pings, whose answers nobody looks at."""
 
@@ -111,6 +114,8 @@ class Pending:
 
     def __init__(self, action: Action, waiting: dict[str, "Pending"]) -> None:
         self.messages: list[Message] = []
+        self.size = 0
+        """Bytes of the answer so far."""
         self.on_complete: Callable[[list[Message]], None] | None = None
         self.ident: str = action.id
         self.answered: asyncio.Future[object] = action.future
@@ -118,9 +123,10 @@ class Pending:
         self._waiting = waiting
         waiting[self.ident] = self
 
-    def add(self, message: Message) -> bool:
-        """Take a message that carries the action's id; tell whether the answer is complete."""
+    def add(self, message: Message, size: int) -> bool:
+        """Take a message of `size` bytes that carries the action's id; tell whether the answer is complete."""
         self.messages.append(message)
+        self.size += size
         return bool(self._action.add_message(PairedMessage(dict(message.headers))))
 
     def is_refused(self) -> bool:
@@ -196,7 +202,8 @@ class Link(asyncio.Protocol):
     def send(self, data: dict[str, str] | Action, as_list: bool | None = None) -> "asyncio.Future[object]":
         """Write an action (panoramisk's Manager); raises WireError before anything is written."""
         action = data if isinstance(data, Action) else Action(data)
-        action.as_list = as_list
+        # A server that answers the login with a list would have the Manager wait for its end.
+        action.as_list = False if action["Action"] == "Login" else as_list
         message = encode(action["Action"], _headers_of(action))
         if self._transport is None or self._transport.is_closing():
             raise NotConnected("the connection to Asterisk is just being closed; nothing was sent")
@@ -282,7 +289,9 @@ class Link(asyncio.Protocol):
             if expected is not None and not expected.done():
                 expected.set_result(message)
             return not is_event  # a late response: nobody waits for it any more
-        if pending.add(message):
+        if pending.size + len(raw) > ANSWER_LIMIT:
+            self.drop(AmiError(f"an answer is larger than {ANSWER_LIMIT} bytes: is this Asterisk?"))
+        elif pending.add(message, len(raw)):
             pending.forget()
             if pending.on_complete is not None and not pending.is_refused():
                 self._ears.flush()

@@ -40,6 +40,9 @@ KEPT_ALIVE = 55.0
 """Seconds that an idle connection is kept; servers end it after 60 or more."""
 
 
+_HIDDEN = "[token]"
+
+
 class _Answer(NamedTuple):
     status: int
     body: bytes
@@ -115,8 +118,9 @@ class PlanfixApi:
             raise PlanfixUnreachable(f"{where} cannot be reached: {_reason(fault)}") from fault
         if answer.status == 200:
             return answer.body
-        words = complaint(answer.body.replace(credentials.token.encode(), b"[token]"))
-        raise _sorted(where, answer, words)
+        # Twice: a token at the end of the words would be cut, and one written in JSON's own way is not seen before.
+        words = complaint(answer.body.replace(credentials.token.encode(), _HIDDEN.encode()))
+        raise _sorted(where, answer, words.replace(credentials.token, _HIDDEN))
 
     async def _post(self, url: str, body: bytes, deadline: float) -> _Answer:
         try:
@@ -182,6 +186,8 @@ def _sorted(where: str, answer: _Answer, words: str) -> PlanfixError:
 def _reason(fault: Exception) -> str:
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return f"its certificate is not trusted: {clean(str(fault.certificate_error), 200)}"
+    if isinstance(fault, aiohttp.ClientResponseError):
+        return "what it answers is no HTTP"  # aiohttp would quote it, with our token if that is in it
     return clean(str(fault) or type(fault).__name__, 200)
 
 

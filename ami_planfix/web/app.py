@@ -6,6 +6,7 @@ import grp
 import os
 import socket
 import ssl
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +40,7 @@ class Tls(NamedTuple):
 
 @web.middleware
 async def _in_our_words(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every fault with our body and headers, also those that aiohttp finds itself."""
+    """Answer every fault with our body, also those that aiohttp finds itself."""
     if isinstance(request.protocol, Connection):
         request.protocol.request_complete()
     try:
@@ -56,9 +57,14 @@ async def _in_our_words(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:
         log.exception("request failed", path=request.path)
         response = refused(500, "a fault of ami-planfix; its log has the details")
+    return response
+
+
+async def _with_our_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put our headers on every answer, also on those that aiohttp makes without asking (`Expect`)."""
+    response.headers["Server"] = HEADERS["Server"]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    return response
 
 
 class Listener:
@@ -67,6 +73,7 @@ class Listener:
     def __init__(self, name: str, routes: Iterable[web.AbstractRouteDef]) -> None:
         self.name = name
         app = web.Application(middlewares=[_in_our_words], client_max_size=BODY)
+        app.on_response_prepare.append(_with_our_headers)
         app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
         self._server: asyncio.Server | None = None
@@ -165,7 +172,8 @@ def _remove_stale(path: Path) -> None:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
+            if stat.S_ISSOCK(path.lstat().st_mode):
+                path.unlink(missing_ok=True)
         except FileNotFoundError:
             return
         else:

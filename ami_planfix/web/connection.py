@@ -55,8 +55,8 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, quietly: anybody may send it; faults of ours are logged."""
-        if status == 500:
+        """Answer what is no HTTP, or broken off, quietly: anybody may send it; faults of ours are logged."""
+        if status == 500 and not isinstance(exc, ConnectionError):
             return super().handle_error(request, status, exc, message)
         answer = refused(status, "no valid HTTP request")
         answer.force_close()

@@ -18,6 +18,8 @@ from ami_planfix.web.answers import json_answer, refused, taken
 log = structlog.get_logger("ami_planfix.web")
 
 MOST_ROWS = 10_000
+_LARGEST_ID = 2**63 - 1
+"""Of a row; databases take no larger number."""
 Row = dict[str, str | int | float | None]
 
 
@@ -64,7 +66,7 @@ class Control:
         """Tell rows of the outbox, newest first."""
         try:
             states = [State(state) for state in request.query.getall("state", [])]
-            limit = min(int(request.query.get("limit", "100")), MOST_ROWS)
+            limit = limit_of(request)
         except ValueError:
             return refused(400, f"state is one of {', '.join(State)}; limit is a number")
         try:
@@ -131,6 +133,11 @@ class Control:
         return row
 
 
+def limit_of(request: web.Request) -> int:
+    """Read how many rows are wanted; raise ValueError."""
+    return max(0, min(int(request.query.get("limit", "100")), MOST_ROWS))
+
+
 class Change(Protocol):
     """`Deliveries.retry` or `Deliveries.drop`."""
 
@@ -140,13 +147,16 @@ class Change(Protocol):
 
 def _ids(body: bytes) -> list[int] | None:
     """Read `{"ids": [1, 2]}` or `{"ids": null}`; raise ValueError."""
-    given = json.loads(body)
+    try:
+        given = json.loads(body)
+    except RecursionError as fault:
+        raise ValueError from fault
     if not isinstance(given, dict) or "ids" not in given:
         raise ValueError
     ids = given["ids"]
     if ids is None:
         return None
-    if not isinstance(ids, list) or not all(type(one) is int for one in ids):
+    if not isinstance(ids, list) or not all(type(one) is int and 0 < one <= _LARGEST_ID for one in ids):
         raise ValueError
     return ids
 

@@ -7,10 +7,9 @@ from ami_planfix.errors import StorageError
 from ami_planfix.recordings.ledger import Entry
 from ami_planfix.recordings.parts import Recordings
 from ami_planfix.web.answers import json_answer, refused, taken
+from ami_planfix.web.control import limit_of
 
 log = structlog.get_logger("ami_planfix.web")
-
-MOST_ROWS = 10_000
 
 
 class Recorded:
@@ -34,7 +33,7 @@ class Recorded:
         ledger = self._recordings.ledger
         callid = request.query.get("call", "")
         try:
-            limit = min(int(request.query.get("limit", "100")), MOST_ROWS)
+            limit = limit_of(request)
             if callid:
                 found = await ledger.find(callid)
                 entries = [found] if found is not None else []

@@ -50,6 +50,8 @@ class TestReading:
             (b"\0\1\2\r\n\r\n", 1),
             (b"<html>\n<body>", 1),
             (LOG + b"what is this\r\n\r\n", 8),
+            (LOG + b"x" * 1_000_000 + b"\r\n\r\n", 8),
+            (b"X: " + b"x" * 1_000_000 + b"\r\n\r\nwhat is this\r\n", 3),
             (b"Asterisk Call Manager/5.0.2\r\n" + LOG + b"\r\nX: 1\r\n\r\n", 10),
         ],
     )
@@ -108,6 +110,7 @@ class TestRedaction:
             b"Response: Success\r\nOutput:   Secret               : hush\r\nOutput:   Callerid : 1",
             b"Response: Success\r\nOutput: password = hush",
             b"Event: DBGetResponse\r\nFamily: SIP\r\nKey: 101/secret\r\nVal: hush",
+            b"Response: Follows\r\n  Secret  hush\r\n--END COMMAND--",
         ],
     )
     def test_secrets_do_not_get_in(self, raw: bytes) -> None:

@@ -8,6 +8,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
+from ami_planfix.ami import link
 from ami_planfix.ami.connection import Connection
 from ami_planfix.ami.link import AmiSettings
 from ami_planfix.ami.listening import Heard
@@ -185,6 +186,18 @@ class TestStayingConnected:
         assert "hush" not in str(logs)
         assert asterisk.connections == 1
 
+    async def test_a_login_that_is_answered_with_a_list_is_one_answer(self, asterisk: Asterisk, diary: Diary) -> None:
+        """A server that is no Asterisk, or a hostile one, must not end the daemon."""
+
+        def as_list(action: Message) -> list[bytes]:
+            ident = action.get("ActionID").encode()
+            begun = b"Response: Success\r\nEventList: start\r\nActionID: " + ident
+            return [begun, b"Event: LoginComplete\r\nActionID: " + ident]
+
+        asterisk.answers["login"] = as_list
+        async with connected(asterisk, diary, wait=False) as connection:
+            await eventually(lambda: connection.status.connected_since is not None)
+
     async def test_a_login_is_tried_again_after_a_refusal(self, asterisk: Asterisk, diary: Diary) -> None:
         asterisk.secret = "other"
         async with connected(asterisk, diary, wait=False):
@@ -266,6 +279,20 @@ class TestActions:
                 await connection.collect("X")
             with pytest.raises(ActionRefused, match="Invalid/unknown command"):
                 await connection.act("Y")
+
+    async def test_an_endless_answer_ends_the_connection_before_it_fills_the_memory(
+        self, asterisk: Asterisk, diary: Diary, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(link, "ANSWER_LIMIT", 1000)
+
+        def endless(action: Message) -> list[bytes]:
+            ident = b"ActionID: " + action.get("ActionID").encode()
+            return [b"Response: Success\r\nEventList: start\r\n" + ident, *[b"Event: Item\r\n" + ident] * 100]
+
+        async with connected(asterisk, diary) as connection:
+            asterisk.answers["status"] = endless
+            with pytest.raises(AmiError, match="an answer is larger than 1000 bytes"):
+                await connection.collect("Status")
 
     async def test_a_late_answer_is_ignored(self, asterisk: Asterisk, diary: Diary) -> None:
         asterisk.answers["x"] = lambda action: []

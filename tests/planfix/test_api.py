@@ -189,6 +189,23 @@ async def test_what_speaks_no_http_is_worth_another_attempt(answer: bytes) -> No
         await api.close()
 
 
+async def test_what_speaks_no_http_is_not_quoted_with_our_token_in_it() -> None:
+    async with answering(b"I know the-token-of-ours well\r\n\r\n", then_end=True) as url:
+        api = PlanfixApi(lambda: Credentials(url, "the-token-of-ours"), timeout=5)
+        assert str(await failure(api)) == "Planfix at 127.0.0.1 cannot be reached: what it answers is no HTTP"
+        await api.close()
+
+
+@pytest.mark.parametrize("words", ['"bad \\u0074he-token-of-ours"', '"' + "x" * 190 + ' the-token-of-ours"'])
+async def test_however_planfix_repeats_a_token_it_is_not_repeated_by_us(planfix: EmbeddedPlanfix, words: str) -> None:
+    api = PlanfixApi(lambda: Credentials(planfix.url, "the-token-of-ours"), timeout=5)
+    planfix.faults.append(Fault(400, b'{"error": %s}' % words.encode()))
+    with pytest.raises(ReportRefused) as caught:
+        await api.event(report())
+    await api.close()
+    assert "the-token" not in str(caught.value)
+
+
 async def test_an_idle_connection_that_the_server_ended_is_no_failure(
     planfix: EmbeddedPlanfix, api: PlanfixApi
 ) -> None:

@@ -102,6 +102,23 @@ class TestFaults:
         assert answer.split()[1] == b"400", answer
         assert body_of(answer)["error"] == "Invalid parameters"
 
+    async def test_what_aiohttp_answers_by_itself_has_our_headers_too(self, port: int) -> None:
+        answer = await send(port, b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 200-maybe\r\nConnection: close\r\n\r\n")
+        assert answer.split()[1] == b"417"
+        assert b"\r\nServer: ami-planfix\r\n" in answer
+        assert b"nosniff" in answer
+
+    async def test_a_body_that_breaks_off_is_no_fault_of_ours(
+        self, port: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        assert b"100" in await reader.readuntil(b"\r\n\r\n")  # the body is waited for
+        writer.transport.abort()
+        # Whoever comes next is served after the broken one has been dealt with.
+        await send(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert not caplog.records
+
     async def test_endless_header_lines_are_refused(self, port: int) -> None:
         answer = await send(port, b"POST /echo HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")
         assert answer.split()[1] == b"400"
@@ -216,6 +233,13 @@ class TestUnixSocket:
             await Listener("control", ROUTES).open_unix(path)
         assert path.exists()
         await first.close()
+
+    async def test_a_file_that_is_no_socket_is_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.yaml"
+        path.write_text("kept")
+        with pytest.raises(ListenerError, match=r"control: cannot listen on .*/config\.yaml: "):
+            await Listener("control", ROUTES).open_unix(path)
+        assert path.read_text() == "kept"
 
     async def test_a_group_that_the_daemon_is_not_in_says_so(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
