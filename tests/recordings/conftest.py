@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import trustme
 
 from ami_planfix.calls.reports import CallId, Outcome, Report, Stage
 from ami_planfix.recordings.audio import Audio
@@ -25,6 +27,14 @@ def recorded(*files: str, callid: str = "1700000000.1", at: float = NOW) -> Repo
     """Make the report of a recorded call's end."""
     made = report(Stage.COMPLETED, callid=callid, at=at, outcome=Outcome.SUCCESS, duration=5, recorded=True)
     return Report(**{name: getattr(made, name) for name in Report.__slots__} | {"recordings": files})
+
+
+class Certificate(NamedTuple):
+    """The files of a certificate for this machine, and of who vouches for it."""
+
+    chain: Path
+    key: Path
+    authority: Path
 
 
 class Place:
@@ -77,3 +87,16 @@ async def place(tmp_path: Path, database: Database) -> AsyncIterator[Place]:
     await made.links.load()
     yield made
     made.disk.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    """Make a certificate for this machine."""
+    made = Certificate(tmp_path / "chain.pem", tmp_path / "key.pem", tmp_path / "ca.pem")
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(made.authority)
+    issued.private_key_pem.write_to_path(made.key)
+    for blob in issued.cert_chain_pems:
+        blob.write_to_path(made.chain, append=True)
+    return made
