@@ -21,7 +21,6 @@ VARIABLES = frozenset(
         "FORWARDERNAME",
         "FROM_DID",
         "MIXMONITOR_FILENAME",
-        "CDR(recordingfile)",
         menus.FREEPBX,
     }
 )
