@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from ami_planfix.ami.originate import why_not_picked_up
 from ami_planfix.calls import events
 from ami_planfix.calls.events import Channel, Event
 from ami_planfix.calls.reports import Report
@@ -83,6 +84,9 @@ def describe(event: Event) -> str:
             return f"{where}: {event.variable}={event.value}"
         case events.UserEvent():
             return f"of {event.uniqueid}: " + ", ".join(f"{name}={value}" for name, value in event.data)
+        case events.OriginateResponse():
+            outcome = "picked up" if event.answered else f"not picked up: {why_not_picked_up(event.reason)}"
+            return f"{event.device}, to call {event.exten}: {outcome}"
         case events.Rename():
             return f"{event.uniqueid} is now called {event.name}"
         case events.HangupRequest() | events.Hangup():

@@ -22,6 +22,7 @@ from ami_planfix.calls.events import (
     BridgeMerge,
     Channel,
     Event,
+    OriginateResponse,
     Rename,
     Snapshot,
     Uniqueid,
@@ -126,7 +127,7 @@ class Scribe:
     def _named_otherwise(self, event: Event) -> set[Uniqueid]:
         """Tell channels that an event is about though it does not describe them."""
         match event:
-            case Rename() | UserEvent():
+            case Rename() | UserEvent() | OriginateResponse():
                 return {event.uniqueid}
             case BridgeEnter():
                 self._inside.setdefault(event.bridge, set()).add(event.channel.uniqueid)

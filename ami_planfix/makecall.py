@@ -19,7 +19,7 @@ import structlog
 
 from ami_planfix.ami.answering import auto_answer
 from ami_planfix.ami.endpoints import device_state
-from ami_planfix.ami.originate import Dialler, Originated, OriginateRequest, originate
+from ami_planfix.ami.originate import Dialler, Originated, OriginateRequest, originate, why_not_picked_up
 from ami_planfix.calls.reports import Extension
 from ami_planfix.config.model import Config
 from ami_planfix.config.model import MakeCall as Settings
@@ -152,10 +152,10 @@ class MakeCall:
         config: Config,
         directory: Numbering,
         dialler: Dialler,
-        name_of: Callable[[str], Awaitable[str]],
+        name_of: Callable[[str, str], Awaitable[str]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name_of` tells a client's name for the screen, in time, `''` if there is none."""
+        """`name_of` tells a client's name for the screen, by number and call, in time; `''` if there is none."""
         self._settings = settings = config.makecall
         self._home = config.numbering.country
         self._employees = {who.extension: who for who in config.numbering.employees}
@@ -185,7 +185,8 @@ class MakeCall:
     async def _ring(self, click: Click) -> str:
         channel_id = new_channel_id(time.time())
         await self._dialler.act("Ping")  # without Asterisk it fails at once, not after Planfix was asked for a name
-        name, (channel, variables) = await asyncio.gather(self._name_of(click.number), self._phone(click))
+        asked = self._name_of(click.number, channel_id), self._phone(click)
+        name, (channel, variables) = await asyncio.gather(*asked)
         settings = self._settings
         own = settings.caller_id == "extension" or (settings.caller_id == "auto" and _SKIPVM in channel)
         originated = await originate(
@@ -245,15 +246,5 @@ async def _tell_outcome(originated: Originated, channel_id: str, click: Click) -
         log.warning("click outcome unknown", call=channel_id, reason=str(fault))
         return
     if not outcome.answered:
-        reason = _NOT_PICKED_UP.get(outcome.reason, f"reason {outcome.reason}")
+        reason = why_not_picked_up(outcome.reason)
         log.info("click not picked up", call=channel_id, extension=click.extension, reason=reason)
-
-
-_NOT_PICKED_UP = {
-    0: "no such phone, or it is not registered",
-    1: "hung up",
-    3: "it rang until the time was over",
-    5: "busy",
-    8: "congestion",
-}
-"""Asterisk: include/asterisk/frame.h, AST_CONTROL_*, as `OriginateResponse` has them in `Reason`."""

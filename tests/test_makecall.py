@@ -68,7 +68,7 @@ class Asterisk:
         return self.responses[-1]
 
 
-async def nobody_knows(number: str) -> str:
+async def nobody_knows(number: str, callid: str) -> str:
     return ""
 
 
@@ -188,8 +188,9 @@ class TestHowItIsDialled:
 class TestWhichPhoneRings:
     @staticmethod
     async def clicked(asterisk: Asterisk, name: str = "", **sections: object) -> tuple[dict[str, str], list[str]]:
-        async def name_of(number: str) -> str:
+        async def name_of(number: str, callid: str) -> str:
             assert number == "79101234567"
+            assert callid.startswith("planfix-")
             return name
 
         config = Config.model_validate({"numbering": {"extensions": r"10\d"}, **sections})

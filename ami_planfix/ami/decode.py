@@ -198,11 +198,14 @@ def _id(header: str) -> _Column:
 
     def column(text: str) -> str:
         value = _value(text, begin)
-        if not value:
+        if value in _NOT_AN_ID:
             raise _IncompleteError
         return intern(value)
 
     return column
+
+
+_NOT_AN_ID = frozenset({"", "<null>", "<unknown>"})
 
 
 def _optional_id(header: str) -> _Column:
@@ -223,6 +226,13 @@ def _number_or_zero(header: str) -> _Column:
 def _is_one(header: str) -> _Column:
     begin = _begin(header)
     return lambda text: _value(text, begin) == "1"
+
+
+def _is_success(text: str) -> bool:
+    return _value(text, _RESPONSE) == "Success"
+
+
+_RESPONSE = _begin("Response")
 
 
 def _variable(text: str) -> str:
@@ -314,6 +324,14 @@ SHAPES: dict[bytes, _Shape] = {
         _peek_variable,
     ),
     b"UserEvent": _Shape(events.UserEvent, (_id("Uniqueid"), _told_fields), _peek_user_event),
+    b"OriginateResponse": _shape(
+        events.OriginateResponse,
+        _id("Uniqueid"),
+        _text("Channel"),
+        _text("Exten"),
+        _is_success,
+        _number_or_zero("Reason"),
+    ),
     b"DialBegin": _shape(events.DialBegin, *_DIAL, _text("DialString")),
     b"DialState": _shape(events.DialState, *_DIAL, _text("DialStatus")),
     b"DialEnd": _shape(events.DialEnd, *_DIAL, _text("DialStatus"), _text("Forward")),

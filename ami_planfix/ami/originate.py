@@ -67,9 +67,23 @@ class Outcome(NamedTuple):
 
     answered: bool
     reason: int
-    """0 no such phone, 1 hung up, 3 rang until the time was over, 4 answered, 5 busy, 8 congested."""
+    """See `why_not_picked_up`; 4: answered."""
     uniqueid: str
     channel: str
+
+
+def why_not_picked_up(reason: int) -> str:
+    """Put a `Reason` of OriginateResponse into words (Asterisk: include/asterisk/frame.h, AST_CONTROL_*)."""
+    return _NOT_PICKED_UP.get(reason, f"reason {reason}")
+
+
+_NOT_PICKED_UP = {
+    0: "declined or busy, or not registered, or no such phone",
+    1: "hung up",
+    3: "it rang until the time was over",
+    5: "busy",
+    8: "congestion",
+}
 
 
 class Dialler(Protocol):

@@ -100,6 +100,21 @@ class UserEvent:
 
 
 @dataclass(slots=True)
+class OriginateResponse:
+    """What became of an Originate: whether `device`, which it rang first, was picked up."""
+
+    at: float
+    uniqueid: Uniqueid
+    """Of that channel, also where there never was one."""
+    device: str
+    exten: str
+    """Whom it was to call then."""
+    answered: bool
+    reason: int
+    """See `ami.originate`."""
+
+
+@dataclass(slots=True)
 class DialBegin:
     """A leg is dialled; `channel` is None where nobody dials it (Originate, recall)."""
 
@@ -352,7 +367,7 @@ BridgeEvent = (
 )
 TransferEvent = BlindTransfer | AttendedTransfer | Pickup | ParkedCall | ParkedCallTimeOut | UnParkedCall
 ListenerEvent = MixMonitorStart | MixMonitorStop | MixMonitorMute | MonitorStart | MonitorStop | ChanSpyStart
-Event = ChannelEvent | PlanEvent | DialEvent | BridgeEvent | TransferEvent | ListenerEvent | Rename
+Event = ChannelEvent | PlanEvent | DialEvent | BridgeEvent | TransferEvent | ListenerEvent | Rename | OriginateResponse
 
 
 class Present(NamedTuple):

@@ -59,6 +59,9 @@ class Hearing:
                 return self._hear_of_listener(event)
             case events.Rename():
                 return self._rename(event)
+            case events.OriginateResponse():
+                channel = self._pbx.channels.get(event.uniqueid)
+                return [channel] if channel is not None else []
             case _:
                 return self._hear_of_channel(event)
 

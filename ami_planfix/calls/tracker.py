@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ami_planfix.calls.attributes import Attribute
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.call import Call
-from ami_planfix.calls.events import Event, Snapshot, Uniqueid
+from ami_planfix.calls.events import Event, OriginateResponse, Snapshot, Uniqueid
 from ami_planfix.calls.hearing import Hearing
 from ami_planfix.calls.moment import Choices, Moment
 from ami_planfix.calls.part import State
@@ -80,6 +80,9 @@ class Tracker:
     def handle(self, event: Event) -> Conclusion:
         """Take one event, in the order in which AMI sent it; never raises on what an event says."""
         touched = self._hearing.hear(event)
+        if not touched and isinstance(event, OriginateResponse):
+            # The phone was not picked up, or not even there: kept for who asks what became of the click.
+            return Conclusion(used=True, gone=(event.uniqueid,))
         if not touched:
             return Conclusion()
         self._last_heard = event.at

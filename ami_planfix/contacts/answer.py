@@ -72,9 +72,9 @@ class Contacts:
             why_not = await why_unreachable(self._asker, manager, self._settings.hints, deadline - loop.time())
         return Answer(name, manager, not why_not, _reason(why_not))
 
-    async def name(self, phone: str) -> str:
-        """Tell a client's name as a screen shows it, in time; `''` if none is known."""
-        found = await self._lookup.find(phone)
+    async def name(self, phone: str, linkedid: str) -> str:
+        """Tell the name of a client who is about to be called, as a screen shows it, in time; `''` if none is known."""
+        found = await self._lookup.find(phone, self._callid(linkedid))
         return self._name(found, Question(phone))
 
     def _name(self, found: Found, question: Question) -> str:

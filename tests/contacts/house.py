@@ -47,6 +47,11 @@ exten => _6X.,1,Gosub(ami-planfix-client,s,1(${EXTEN:1}))
 [our-outside]
 exten => _X.,1,Dial(@TECH@/${EXTEN}@provider,3)
 
+; An outside line that has a number of its own.
+[trunk-shows]
+exten => _X.,1,Gosub(ami-planfix-shown,s,1(74951230002))
+ same => n,Dial(@TECH@/${EXTEN}@provider,3)
+
 [our-hints]
 exten => 101,hint,@TECH@/101&Custom:DND101
 exten => 103,hint,@TECH@/103&Custom:DND103

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.running import ami_planfix
 from tests.contacts.house import House, house
 from tests.daemon_process import PBX_TOKEN
 from tests.lab import talk
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.asterisk
 ASTERISKS: list[tuple[int, Driver]] = [(22, "pjsip"), (16, "pjsip"), (16, "chan_sip")]
 everywhere = pytest.mark.parametrize(("version", "driver"), ASTERISKS)
 NAME = "Иванов Пётр"
-OWN = "74951230009"
+OWN, TRUNKS = "74951230009", "74951230002"
 ALERT = "<http://127.0.0.1>;info=alert-autoanswer;delay=0"
 
 
@@ -53,6 +54,11 @@ async def test_a_phone_is_asked_to_answer_and_shows_who_is_called(version: int, 
         assert (part.caller_name, part.caller_number) == (NAME, CLIENT)
         assert auto_answer(part) == ("<sip:answer>;answer-after=0", ALERT, "Auto")
         assert await reaches_the_client(place, part) == SHOWN
+        callids = {
+            cmd: {one.fields.get("callid") for one in place.planfix.received if one.fields["cmd"] == cmd}
+            for cmd in ("contact", "event")
+        }
+        assert callids["contact"] == callids["event"]
 
         for number, reason in (("+18765551234", "makecall.countries allows RU"), ("112", "no phone number")):
             status, body = await click(place, number=number)
@@ -99,11 +105,61 @@ async def test_of_several_phones_the_first_that_is_free_rings(version: int, driv
 
 
 @everywhere
+async def test_the_client_sees_the_employees_number_or_the_trunks(version: int, driver: Driver, tmp_path: Path) -> None:
+    clicks: dict[str, dict[str, object]] = {
+        "numbering": {"extensions": r"10\d", "employees": [{"extension": "101", "shown": OWN}]},
+        "makecall": {"channel": "@TECH@/{extension}", "context": "trunk-shows"},
+    }
+    async with house(version, driver, tmp_path, clicks) as place:
+        for extension, seen in (("101", OWN), ("102", TRUNKS)):
+            assert (await click(place, extension))[0] == 200
+            assert await reaches_the_client(place, await place.lab.phones[extension].rings()) == seen
+        began = [one.fields for one in place.planfix.received if one.event.startswith("OUTGOING")]
+        assert [one["diversion"] for one in began] == [OWN, TRUNKS]
+
+
+@everywhere
+async def test_what_became_of_a_click_is_told(version: int, driver: Driver, tmp_path: Path) -> None:
+    phones = ["@TECH@/101", "@TECH@/102"]
+    clicks: dict[str, dict[str, object]] = {
+        "numbering": {"extensions": r"10\d", "employees": [{"extension": "101", "click": phones}]},
+        "makecall": {"channel": "@TECH@/{extension}", "together": True},
+    }
+    async with house(version, driver, tmp_path, clicks) as place:
+        phones_of_101 = place.lab.phones["101"], place.lab.phones["102"]
+        assert (await click(place))[0] == 200
+        for part in await asyncio.gather(*(phone.rings() for phone in phones_of_101)):
+            part.refuse(486)
+        told = await outcome(place, "101")
+        assert "not picked up" in told
+        assert "101 did not pick up (cause 17), so nobody else was called (rule 17)" in told
+
+        assert (await click(place, "106"))[0] == 200  # never registered: there is no channel of which AMI could tell
+        told = await outcome(place, "106")
+        assert f"{place.lab.device('106')}, to call {CLIENT}: not picked up: declined or busy, or not reg" in told
+
+        assert (await click(place, "103"))[0] == 200
+        await reaches_the_client(place, await place.lab.phones["103"].rings())
+        told = await outcome(place, "103", "OriginateResponse")
+        assert f"to call {CLIENT}: picked up" in told
+
+
+async def outcome(place: House, extension: str, said: str = "not picked up") -> str:
+    """Ask as an administrator does what became of a click, once that is on disk."""
+    line = await place.process.logged("click dialled", extension=extension)
+    async with asyncio.timeout(20):
+        while True:
+            told = await asyncio.to_thread(ami_planfix, "explain", line["call"], "-c", place.home.config_file)
+            if said in told.out:
+                return told.out
+
+
+@everywhere
 async def test_freepbx_rings_the_user_with_the_extension_as_caller_id(
     version: int, driver: Driver, tmp_path: Path
 ) -> None:
     clicks: dict[str, dict[str, object]] = {
-        "numbering": {"extensions": r"1[01]\d"},
+        "numbering": {"extensions": r"1[01]\d", "employees": [{"extension": "110", "shown": OWN}]},
         "makecall": {
             "channel": "Local/{extension}@originate-skipvm",
             "auto_answer": True,
@@ -116,6 +172,6 @@ async def test_freepbx_rings_the_user_with_the_extension_as_caller_id(
         part = await place.lab.phones["104"].rings()  # where user 110 is logged in
         assert (part.caller_name, part.caller_number) == (NAME, "110")
         assert part.invite["Alert-Info"] == ALERT
-        assert await reaches_the_client(place, part) == SHOWN
+        assert await reaches_the_client(place, part) == OWN
         reports = [one for one in place.planfix.events() if one.startswith(("OUTGOING", "INCOMING"))]
         assert reports == ["OUTGOING 110"]
