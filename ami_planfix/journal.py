@@ -3,6 +3,9 @@
 A row is an AMI message or a snapshot; `journal_channels` names the channels that it is about. A row is live as
 long as one of its channels is: what is live is replayed at start. The rest is the timelines of ended calls:
 the rows of a call are those of its channels, of the channels that those name, and so on.
+
+Each daemon (`owner`) writes all that it hears itself. Whoever reads, reads the rows of all daemons on that PBX as one
+stream (`merging`): so a daemon that was away for a moment learns what another one heard meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Select, delete, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.decode import decode
@@ -28,11 +31,15 @@ from ami_planfix.calls.events import (
     Uniqueid,
     UserEvent,
 )
+from ami_planfix.merging import Told, merged
 from ami_planfix.storage.tables import journal as rows
 from ami_planfix.storage.tables import journal_channels as names
 
 MOST_CHANNELS = 2000
 """Of one timeline; more would be no call but a mistake of ours in what belongs together."""
+
+OTHERS_LIVE = 86400.0
+"""Seconds for which another daemon's rows count as live: it may be gone for good, and no call lasts for a day."""
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 _LIVE: ColumnElement[bool] = literal_column("live")  # spelt out for the partial index
@@ -56,6 +63,13 @@ class Row(NamedTuple):
     """Whom it is about."""
     linkedids: frozenset[str]
     """By which else it can be found."""
+
+
+class LiveRows(NamedTuple):
+    """What is kept of the calls that go on."""
+
+    rows: list[Told]
+    channels: set[str]
 
 
 class Found(NamedTuple):
@@ -157,38 +171,68 @@ _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in get_args(Ev
 
 
 class Journal:
-    """The rows of one PBX (`ami.name`)."""
+    """The rows of one PBX (`ami.name`); `owner` is this daemon among those that listen to it."""
 
-    def __init__(self, pbx: str = "") -> None:
+    def __init__(self, pbx: str = "", owner: str = "") -> None:
         self._pbx = pbx
+        self._owner = owner
         self._prefix = f"{pbx}-" if pbx else ""
 
     async def write(self, connection: AsyncConnection, new: Sequence[Row], gone: Sequence[Uniqueid]) -> None:
         """Add rows, then take note that nothing is kept any more of the channels `gone`."""
         if new:
-            values = [{"pbx": self._pbx, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
+            common = {"pbx": self._pbx, "owner": self._owner}
+            values = [{**common, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
             insertion = insert(rows).returning(rows.c.id, sort_by_parameter_order=True)
             ids = (await connection.execute(insertion, values)).scalars().all()
             about = [line for key, row in zip(ids, new, strict=True) for line in self._names(key, row)]
             if about:
                 await connection.execute(insert(names), about)
         if gone:
-            over = (names.c.pbx == self._pbx, names.c.uniqueid.in_(gone), _LIVE)
+            # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version
+            # that knew no owners are everybody's.
+            mine = exists(select(rows.c.id).where(rows.c.id == names.c.journal_id, rows.c.owner.in_((self._owner, ""))))
+            over = (names.c.pbx == self._pbx, names.c.uniqueid.in_(gone), _LIVE, mine)
             await connection.execute(update(names).where(*over).values(live=False))
 
-    async def live(self, connection: AsyncConnection) -> list[Event | Snapshot]:
+    async def live(self, connection: AsyncConnection, now: float) -> list[Event | Snapshot]:
         """Tell what was heard of the channels that are live, in order; snapshots name these alone."""
-        mine = (names.c.pbx == self._pbx, _LIVE)
-        wanted = select(names.c.journal_id).where(*mine)
-        channels = select(names.c.uniqueid).where(*mine).distinct()
-        living = set((await connection.execute(channels)).scalars())
-        return await self._heard(connection, wanted, living)
+        told = await self.live_rows(connection, now)
+        return self.read(told.rows, told.channels)
+
+    async def live_rows(self, connection: AsyncConnection, now: float) -> "LiveRows":
+        """Tell the same as it is written."""
+        live = select(names.c.journal_id, names.c.uniqueid).join(rows, rows.c.id == names.c.journal_id)
+        fresh = or_(rows.c.owner == self._owner, rows.c.at > now - OTHERS_LIVE)
+        mine = live.where(names.c.pbx == self._pbx, _LIVE, fresh)
+        channels = set((await connection.execute(mine.with_only_columns(names.c.uniqueid).distinct())).scalars())
+        told = await self._told(connection, mine.with_only_columns(names.c.journal_id))
+        return LiveRows(told, channels)
+
+    async def others_heard(self, connection: AsyncConnection, since: float, limit: int) -> list[bytes]:
+        """Tell the first of what other daemons heard of live channels since then, in their order."""
+        query = (
+            select(rows.c.id, rows.c.raw)
+            .join(names, names.c.journal_id == rows.c.id)
+            .where(names.c.pbx == self._pbx, _LIVE, rows.c.owner != self._owner, rows.c.at >= since)
+            .distinct()
+            .order_by(rows.c.id)
+            .limit(limit)
+        )
+        return [row.raw for row in await connection.execute(query)]
+
+    @staticmethod
+    def read(told: Iterable[Told], channels: set[str]) -> list[Event | Snapshot]:
+        """Read rows; snapshots are made to name these channels alone."""
+        found = [_read(row, channels) for row in told]
+        return [heard for heard in found if heard is not None]
 
     async def timeline(self, connection: AsyncConnection, callid: str) -> list[Event | Snapshot]:
         """Tell all that is kept of a call and of what it became mixed with, in order."""
         channels = await self._belonging(connection, callid.removeprefix(self._prefix))
         mine = (names.c.pbx == self._pbx, names.c.uniqueid.in_(channels))
-        return await self._heard(connection, select(names.c.journal_id).where(*mine), channels)
+        told = await self._told(connection, select(names.c.journal_id).where(*mine))
+        return self.read(told, channels)
 
     async def find(self, connection: AsyncConnection, number: str, since: float) -> list[Found]:
         """Find calls by a number in their messages, however it is written there; oldest first."""
@@ -223,12 +267,13 @@ class Journal:
             *({**common, "uniqueid": one, "live": False} for one in row.linkedids),
         ]
 
-    async def _heard(
-        self, connection: AsyncConnection, wanted: Select[tuple[int]], channels: set[str]
-    ) -> list[Event | Snapshot]:
-        query = select(rows.c.at, rows.c.kind, rows.c.raw).where(rows.c.id.in_(wanted)).order_by(rows.c.id)
-        found = [_read(row.at, row.kind, row.raw, channels) for row in await connection.execute(query)]
-        return [heard for heard in found if heard is not None]
+    async def _told(self, connection: AsyncConnection, wanted: Select[tuple[int]]) -> list[Told]:
+        columns = (rows.c.owner, rows.c.at, rows.c.kind, rows.c.raw)
+        query = select(*columns).where(rows.c.id.in_(wanted)).order_by(rows.c.id)
+        streams: dict[str, list[Told]] = {}
+        for row in await connection.execute(query):
+            streams.setdefault(row.owner, []).append(Told(row.at, row.kind, row.raw))
+        return merged(streams.values())
 
     async def _belonging(self, connection: AsyncConnection, *uniqueids: str) -> set[str]:
         """Tell all channels that messages name together with these, and together with those, and so on."""
@@ -257,12 +302,12 @@ class Journal:
         return Found(f"{self._prefix}{first.uniqueid}", first.at)
 
 
-def _read(at: float, kind: str, raw: bytes, channels: set[str]) -> Event | Snapshot | None:
+def _read(row: Told, channels: set[str]) -> Event | Snapshot | None:
     """Read a row; None if this version makes nothing of it any more."""
-    if kind == Kind.EVENT:
-        return decode(raw, at)
+    if row.kind == Kind.EVENT:
+        return decode(row.raw, row.at)
     try:
-        snapshot = _SNAPSHOT.validate_json(raw)
+        snapshot = _SNAPSHOT.validate_json(row.raw)
     except ValueError:
         return None
     return snapshot._replace(channels=tuple(one for one in snapshot.channels if one.channel.uniqueid in channels))

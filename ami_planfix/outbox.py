@@ -43,6 +43,7 @@ from ami_planfix.entries import (
     load,
 )
 from ami_planfix.storage.database import Database
+from ami_planfix.storage.notices import Topic
 from ami_planfix.storage.tables import outbox as rows
 
 log = structlog.get_logger("ami_planfix.outbox")
@@ -66,14 +67,21 @@ class Outbox:
 
     def __init__(self, database: Database, pbx: str = "", owner: str = "daemon") -> None:
         self.pbx = pbx
-        self._owner = owner
+        self.owner = owner
+        self._database = database
         self._insert = _insertion(database)
 
     async def put(self, connection: AsyncConnection, entries: Iterable[Entry], now: float) -> None:
-        """Add what is not there yet, in this order; nothing of a part after its COMPLETED."""
+        """Add what is not there yet, in this order; nothing of a part after its COMPLETED.
+
+        Daemons that report the same call take turns: their rows' numbers are in the order of the call, and neither can
+        add something to a part that the other is just completing.
+        """
         values = [self._row(entry, now) for entry in entries]
         if values:
+            await self._database.take_turns(connection, {f"{self.pbx}/{entry['callid']}" for entry in values})
             await connection.execute(self._insert, values)
+            await self._database.notify(connection, Topic.REPORTS, self.pbx)
 
     async def claim(self, connection: AsyncConnection, now: float, limit: int, *, opened: bool) -> list[Due]:
         """Take up to `limit` rows that are due, oldest first; with `opened` a COMPLETED brings its opener.
@@ -87,7 +95,7 @@ class Outbox:
             found = fresh + [row for row in found if row.id not in known][: limit - len(fresh)]
         if not found:
             return []
-        lease = {"claimed_by": self._owner, "claimed_until": now + LEASE}
+        lease = {"claimed_by": self.owner, "claimed_until": now + LEASE}
         ids = [row.id for row in found]
         await connection.execute(update(rows).where(rows.c.id.in_(ids)).values(lease))
         left_out = await self._openers(connection, found) if opened else {}
@@ -139,7 +147,7 @@ class Outbox:
     async def next_due(self, connection: AsyncConnection, popup_max_age: float) -> float | None:
         """Tell when something is to be done next, seconds since the epoch; None if nothing waits."""
         free = case((rows.c.next_at > rows.c.claimed_until, rows.c.next_at), else_=rows.c.claimed_until)
-        send = select(func.min(free)).where(self._waits(), self._is_next(), rows.c.claimed_by != self._owner)
+        send = select(func.min(free)).where(self._waits(), self._is_next(), rows.c.claimed_by != self.owner)
         expire = select(func.min(rows.c.at) + popup_max_age).where(
             self._waits(), rows.c.stage.in_(POPUPS), rows.c.claimed_by == ""
         )
@@ -152,7 +160,7 @@ class Outbox:
 
     async def take_back(self, connection: AsyncConnection) -> None:
         """Free what this daemon had claimed in an earlier life."""
-        mine = (self._waits(), rows.c.claimed_by == self._owner)
+        mine = (self._waits(), rows.c.claimed_by == self.owner)
         await connection.execute(update(rows).where(*mine).values(claimed_by="", claimed_until=0.0))
 
     async def remove_old(self, connection: AsyncConnection, before: float, limit: int) -> int:
@@ -165,7 +173,7 @@ class Outbox:
 
     def _is_free(self, now: float) -> ColumnElement[bool]:
         # What is ours is on its way, whatever the clock says: it may have jumped over the lease.
-        expired = and_(rows.c.claimed_by != self._owner, rows.c.claimed_until <= now)
+        expired = and_(rows.c.claimed_by != self.owner, rows.c.claimed_until <= now)
         return or_(rows.c.claimed_by == "", expired)
 
     def _is_next(self) -> ColumnElement[bool]:

@@ -32,6 +32,7 @@ from ami_planfix.retention import Retention
 from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.settings import Settings
 from ami_planfix.timelines import Timelines
 
 
@@ -70,7 +71,8 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     section = config.planfix
     wording = Wording(section.canceled_status, section.hidden_number, have_links(config))
     database = await stack.enter_async_context(await _database(config, observe, stack))
-    account = Account(database, section.url, section.token.get_secret_value(), section.allowed_hosts)
+    settings = Settings(database, config.ami.name)
+    account = Account(settings, section.url, section.token.get_secret_value(), section.allowed_hosts)
     await account.load()
     api = PlanfixApi(account.credentials, wording, section.timeout)
     stack.push_async_callback(api.close)
@@ -81,7 +83,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     delivery = _delivery(config, database, outbox, Observing(wording) if observe else api, board)
     account.listen(delivery.account_changed)
     numbering = Numbering(config)
-    phones = Phones(pbx, numbering, database)
+    phones = Phones(numbering, settings)
     await phones.load()
     tracker = _tracker(config, numbering)
     recordings = await _recordings(config, observe, database, outbox, delivery, tracker, board)

@@ -11,25 +11,26 @@ import structlog
 from ami_planfix.ami.endpoints import Asker, devices
 from ami_planfix.errors import AmiError, StorageError
 from ami_planfix.numbering import Numbering
-from ami_planfix.storage.database import Database
-from ami_planfix.storage.settings import read_settings, write_settings
+from ami_planfix.storage.settings import Settings
 
 log = structlog.get_logger("ami_planfix.phones")
+
+DEVICES = "devices"
+"""Its name in storage."""
 
 
 class Phones:
     """Keeps the directory's knowledge of the PBX's phones up to date."""
 
-    def __init__(self, pbx: str, numbering: Numbering, database: Database) -> None:
-        self._name = f"devices.{pbx}"
+    def __init__(self, numbering: Numbering, settings: Settings) -> None:
         self._numbering = numbering
-        self._database = database
+        self._settings = settings
         self._known: list[tuple[str, str | None]] = []
 
     async def load(self) -> None:
         """Take what the last connection told; raises StorageError."""
-        kept = await read_settings(self._database, (self._name,))
-        self._take(_read(kept.get(self._name, "")))
+        kept = await self._settings.read((DEVICES,))
+        self._take(_read(kept.get(DEVICES, "")))
 
     @property
     def known(self) -> list[tuple[str, str | None]]:
@@ -49,7 +50,7 @@ class Phones:
         self._take(told)
         log.info("phones learned", devices=len(told))
         try:
-            await write_settings(self._database, {self._name: json.dumps(told)})
+            await self._settings.write({DEVICES: json.dumps(told)})
         except StorageError as fault:
             log.warning("phones not kept", reason=str(fault))
 

@@ -8,12 +8,15 @@ The database fails: nothing is lost that memory holds, and it is tried again unt
 over `MOST_ROWS` waiting messages these are given up (a restart in that state follows calls from what Asterisk
 says exists; reports suffer nothing); over `MOST_WAITING` reports, or when writing is merely too slow, Asterisk is
 read no further until there is room.
+
+Several daemons may follow the same PBX. Whoever connects takes what the others heard meanwhile (`joining`), then what
+came since: until then what is heard waits.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,6 +29,7 @@ from ami_planfix.calls.events import Event, Snapshot, Uniqueid
 from ami_planfix.calls.reports import Report, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
+from ami_planfix.joining import Learned, OwnEar, learn
 from ami_planfix.journal import Journal, Row, Scribe
 from ami_planfix.outbox import Outbox
 from ami_planfix.status import Board, State
@@ -41,6 +45,9 @@ MOST_ROWS = 50_000
 """Messages that wait while the database fails, about 50 MB."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds until a failing database is tried again."""
+JOIN_WITHIN = 3.0
+"""Seconds for which what is heard may wait until it is known what others heard before."""
+REPLAYED_AT_ONCE = 200
 PART = "storage"
 _FAULT = "report this as a fault of ami-planfix"
 
@@ -92,7 +99,7 @@ class Pipeline:
         self.silences: Counter[Silence] = Counter()
         """Calls that ended without a report, by reason."""
         self._database = database
-        self._journal = Journal(outbox.pbx)
+        self._journal = Journal(outbox.pbx, outbox.owner)
         self._outbox = outbox
         self._tracker = tracker
         self._written = written
@@ -100,6 +107,12 @@ class Pipeline:
         self._board = board or Board(clock)
         self._clock = clock
         self._scribe = Scribe()
+        self._heard_until = 0.0
+        """When the last event happened that we know of."""
+        self._held: list[Heard | Snapshot] | None = None
+        """What waits until we have learned what others heard before it."""
+        self._joining: asyncio.Task[None] | None = None
+        self._ahead: frozenset[bytes] = frozenset()
         self._source: Source | None = None
         self._paused = False
         self._waiting = _Batch()
@@ -107,6 +120,9 @@ class Pipeline:
         self._failing = False
         self._writing_since: float | None = None
         self._woken = asyncio.Event()
+        self._idle = asyncio.Event()
+        """All that was taken is written."""
+        self._idle.set()
         self._hurried = asyncio.Event()
         self._running = self._stopping = self._cut = False
         self._ended = asyncio.Event()
@@ -130,19 +146,26 @@ class Pipeline:
 
     def heard(self, batch: Iterable[Heard]) -> None:
         """Take events, in order."""
-        for event, raw in batch:
-            conclusion = self._handle(event)
-            self._take(conclusion, self._scribe.event_row(event, raw) if conclusion.used else None)
+        if self._held is not None:
+            self._held += batch
+            return
+        for one in batch:
+            self._hear(one)
         self._wake()
 
     def resync(self, snapshot: Snapshot) -> None:
         """Take what exists, in order with the events."""
-        conclusion = self._reconcile(snapshot)
-        self._take(conclusion, self._scribe.resync_row(snapshot) if conclusion.used else None)
+        if self._held is not None:
+            self._held.append(snapshot)
+            return
+        self._see(snapshot)
         self._wake()
 
     def connected(self) -> None:
-        """Take note that Asterisk knows us: the snapshot that follows says the rest."""
+        """Take note that Asterisk knows us: what others heard meanwhile comes first, then the snapshot that follows."""
+        if self._joining is None:
+            self._held = []
+            self._joining = asyncio.create_task(self._join())
 
     def lost(self, at: float) -> None:
         """Take note that nothing is heard: calls stay as they are until the next snapshot."""
@@ -155,15 +178,8 @@ class Pipeline:
         Their reports come out once more and are recognized by their identity: what the outbox has, it keeps.
         """
         async with self._database.read() as connection:
-            heard = await self._journal.live(connection)
-        for one in heard:
-            if isinstance(one, Snapshot):
-                self._scribe.resync_row(one)
-                self._take(self._reconcile(one))
-            else:
-                self._scribe.event_row(one, b"")
-                self._take(self._handle(one))
-        self.silences.clear()
+            heard = await self._journal.live(connection, self._clock())
+        await self._replay(heard)
         log.info("calls followed again", events=len(heard), calls=len(self._tracker.live()))
         self._gather()
         await self._write()
@@ -186,12 +202,17 @@ class Pipeline:
                         pause = min(2 * pause, LONGEST_PAUSE)
                     else:
                         pause = FIRST_PAUSE
+                if not self.backlog:
+                    self._idle.set()
         finally:
             self._ended.set()
 
     async def stop(self, limit: float = 5.0) -> None:
         """Write what was heard, then end; give up after `limit` seconds if the database still fails."""
         self._stopping = True
+        if self._joining is not None:
+            self._joining.cancel()
+            self._let_go()
         self._woken.set()
         self._hurried.set()
         if not self._running:
@@ -206,7 +227,68 @@ class Pipeline:
             self._hurried.set()
             await self._ended.wait()
 
+    # What others heard
+
+    async def _join(self) -> None:
+        learned: Learned | None = None
+        try:
+            async with asyncio.timeout(JOIN_WITHIN):
+                await self._idle.wait()
+                learned = await learn(self._database, self._journal, self._heard_until, self._own_ears)
+        except (StorageError, TimeoutError) as fault:
+            reason = str(fault) or "the database is too slow"
+            log.warning("others not asked", reason=reason, consequence="calls are followed as far as we hear them")
+        except Exception:
+            log.exception("others not asked", remedy=_FAULT)
+        if learned is not None:
+            silences = self.silences.copy()
+            self._tracker.restart()
+            self._scribe = Scribe()
+            await self._replay(learned.heard)
+            self.silences = silences
+            self._ahead = learned.ahead
+            log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
+        self._joining = None
+        self._let_go()
+
+    def _own_ears(self) -> list[OwnEar]:
+        return [OwnEar(one.event.at, one.raw) for one in self._held or () if isinstance(one, Heard)]
+
+    def _let_go(self) -> None:
+        """Take what waited."""
+        held, self._held = self._held or [], None
+        for one in held:
+            if isinstance(one, Snapshot):
+                self._see(one)
+            else:
+                self._hear(one)
+        self._wake()
+
+    async def _replay(self, heard: Sequence[Event | Snapshot]) -> None:
+        for number, one in enumerate(heard):
+            if isinstance(one, Snapshot):
+                self._scribe.resync_row(one)
+                self._take(self._reconcile(one))
+            else:
+                self._scribe.event_row(one, b"")
+                self._take(self._handle(one))
+            if number % REPLAYED_AT_ONCE == REPLAYED_AT_ONCE - 1:
+                await asyncio.sleep(0)
+        self._heard_until = max((one.at for one in heard), default=self._heard_until)
+        self.silences.clear()
+
     # From events to rows
+
+    def _hear(self, one: Heard) -> None:
+        if one.raw in self._ahead:
+            return
+        conclusion = self._handle(one.event)
+        self._heard_until = one.event.at
+        self._take(conclusion, self._scribe.event_row(one.event, one.raw) if conclusion.used else None)
+
+    def _see(self, snapshot: Snapshot) -> None:
+        conclusion = self._reconcile(snapshot)
+        self._take(conclusion, self._scribe.resync_row(snapshot) if conclusion.used else None)
 
     def _handle(self, event: Event) -> Conclusion:
         try:
@@ -236,7 +318,9 @@ class Pipeline:
             self._in_hand.rows.clear()
             log.error("journal given up", consequence="a restart now would follow calls from what Asterisk says")
         self._hold_back()
-        self._woken.set()
+        if self.backlog:
+            self._idle.clear()
+            self._woken.set()
 
     def _hold_back(self) -> None:
         """Pause or resume the source, by how much waits."""

@@ -26,6 +26,10 @@ from tests.calls.mirror import Mirror
 from tests.calls.playing import lines, tracker_of
 from tests.calls.story import CAPTURES
 
+OWNER = "daemon"
+NOW = 0.0
+"""No row is too old."""
+
 
 def heard(name: str) -> list[Heard]:
     """Read a capture as the connection tells it."""
@@ -82,7 +86,7 @@ class Bench:
 
     async def live(self) -> list[Event | Snapshot]:
         async with self.database.read() as connection:
-            return await Journal().live(connection)
+            return await Journal(owner=OWNER).live(connection, NOW)
 
     async def timeline(self, callid: str) -> list[Event | Snapshot]:
         async with self.database.read() as connection:
@@ -366,4 +370,4 @@ async def test_two_pbxs_in_one_database_do_not_hear_each_other(bench: Bench) -> 
     await bench.hear(heard(CALLS[0])[:20])
     assert await bench.live()
     async with bench.database.read() as connection:
-        assert await Journal("spb").live(connection) == []
+        assert await Journal("spb", OWNER).live(connection, NOW) == []

@@ -66,6 +66,13 @@ class Tracker:
     """Follows every call of one PBX; deterministic: the same events lead to the same reports."""
 
     def __init__(self, directory: Directory, settings: Settings = DEFAULT_SETTINGS) -> None:
+        self._directory = directory
+        self._settings = settings
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything: what follows is another history."""
+        directory, settings = self._directory, self._settings
         self._pbx = Pbx()
         self._register = Register()
         self._beginnings = Beginnings(

@@ -20,7 +20,7 @@ from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording, event_name
 from ami_planfix.trial import SEQUENCES, Sequence, reports_of
 
-SECTIONS = {"planfix", "storage"}
+SECTIONS = {"ami", "planfix", "storage"}
 Answers = list[tuple[Sequence, str, str]]
 """Each sequence, Planfix's answer, and what the administrator saw."""
 
@@ -98,7 +98,7 @@ async def _send(api: PlanfixApi, reports: list[Report], pause: float) -> str:
 async def _planfix(settings: Config) -> AsyncIterator[PlanfixApi]:
     """Open the account that the file names, else the one that `setup` brought."""
     section = settings.planfix
-    credentials = await find_credentials(section, settings.storage.url.get_secret_value())
+    credentials = await find_credentials(section, settings.storage.url.get_secret_value(), settings.ami.name)
     if credentials is None:
         raise ConfigurationError("planfix.url and planfix.token are missing, and Planfix has not set them up")
     wording = Wording(section.canceled_status, section.hidden_number)

@@ -220,7 +220,8 @@ async def reports(patient: Patient) -> AsyncIterator[Finding]:
 
 async def _credentials(patient: Patient) -> Credentials | None:
     try:
-        return await find_credentials(patient.config.planfix, patient.config.storage.url.get_secret_value())
+        config = patient.config
+        return await find_credentials(config.planfix, config.storage.url.get_secret_value(), config.ami.name)
     except StorageError as fault:
         raise Untried(f"what `setup` brought cannot be read (run doctor with sudo): {fault}") from fault
 

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 from ami_planfix.config.model import Planfix
 from ami_planfix.config.values import is_loopback
-from ami_planfix.errors import SetupRefused
+from ami_planfix.errors import SetupRefused, StorageError
 from ami_planfix.planfix.messages import Setup
 from ami_planfix.storage.database import Database, exists
-from ami_planfix.storage.settings import read_settings, remove_settings, write_settings
+from ami_planfix.storage.schema import Standing, standing
+from ami_planfix.storage.settings import Settings
 
 URL, TOKEN = "planfix.url", "planfix.token"
 LONGEST = 1000
@@ -32,9 +33,9 @@ class Account:
     """
 
     def __init__(
-        self, database: Database, url: str | None = None, token: str = "", allowed_hosts: Sequence[str] = ()
+        self, settings: Settings, url: str | None = None, token: str = "", allowed_hosts: Sequence[str] = ()
     ) -> None:
-        self._database = database
+        self._settings = settings
         self._from_file = {URL: url or "", TOKEN: token}
         self._from_setup: dict[str, str] = {}
         self._allowed = tuple(host.lower().rstrip(".") for host in allowed_hosts)
@@ -42,8 +43,12 @@ class Account:
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read what an earlier `setup` brought."""
-        self._from_setup = await read_settings(self._database, (URL, TOKEN))
+        """Read what an earlier `setup` brought, here or at another daemon on this PBX."""
+        async with self._lock:
+            known = await self._settings.read((URL, TOKEN))
+            changed, self._from_setup = known != self._from_setup, known
+        if changed:
+            self._tell()
 
     def credentials(self) -> Credentials | None:
         """Tell url and token; None as long as one of them is unknown."""
@@ -53,7 +58,7 @@ class Account:
         return Credentials(url, token) if url and token else None
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever `setup` has changed something."""
+        """Call `listener` whenever `setup` has changed something, here or at another daemon."""
         self._listeners.append(listener)
 
     def check(self, setup: Setup) -> None:
@@ -70,17 +75,19 @@ class Account:
         async with self._lock:  # two at once, each the first
             self._check_host(setup.planfix_url)
             brought = {URL: setup.planfix_url, TOKEN: setup.planfix_token}
-            await write_settings(self._database, brought)
+            await self._settings.write(brought)
             self._from_setup = brought
-        for listener in self._listeners:
-            listener()
+        self._tell()
         return self.credentials() == Credentials(setup.planfix_url, setup.planfix_token)
 
     async def forget(self) -> None:
         """Forget what `setup` brought, so that another account may be switched on."""
         async with self._lock:
-            await remove_settings(self._database, (URL, TOKEN))
+            await self._settings.remove((URL, TOKEN))
             self._from_setup = {}
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -106,7 +113,7 @@ class Account:
             )
 
 
-async def find_credentials(section: Planfix, storage: str) -> Credentials | None:
+async def find_credentials(section: Planfix, storage: str, pbx: str) -> Credentials | None:
     """Tell the url and token of the file, else those that `setup` brought; None if there are none.
 
     The database is neither made nor brought up to date. Raises StorageError.
@@ -117,7 +124,9 @@ async def find_credentials(section: Planfix, storage: str) -> Credentials | None
     if not exists(storage):
         return None
     async with Database(storage) as database:
-        account = Account(database, section.url, token, section.allowed_hosts)
+        if await standing(database) is not Standing.CURRENT:
+            raise StorageError("the database is of another version: start the daemon once, it brings it up to date")
+        account = Account(Settings(database, pbx), section.url, token, section.allowed_hosts)
         await account.load()
         return account.credentials()
 

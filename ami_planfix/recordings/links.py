@@ -8,12 +8,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from ami_planfix.storage.database import Database
-from ami_planfix.storage.settings import write_settings
-from ami_planfix.storage.tables import settings
+from ami_planfix.storage.settings import Settings
 
 PATH = "/recordings"
 KEY = "recordings.key"
@@ -25,27 +20,22 @@ SIGNATURE = 32
 class Links:
     """Signs and checks links; `load` first."""
 
-    def __init__(self, database: Database, public_url: str) -> None:
-        self._database = database
+    def __init__(self, settings: Settings, public_url: str) -> None:
+        self._settings = settings
         self._base = public_url + PATH
         self._key = b""
 
     async def load(self) -> None:
         """Read the key from storage, making one at the first start."""
-        async with self._database.write() as connection:
-            fresh = {"name": KEY, "value": secrets.token_hex(32)}
-            await connection.execute(self._database.insert(settings).values(fresh).on_conflict_do_nothing())
-            self._key = await _stored_key(connection)
-        await self._database.sync()
+        self._key = bytes.fromhex(await self._settings.keep_first(KEY, secrets.token_hex(32)))
 
     async def refresh(self) -> None:
         """Read the key again: another daemon on the same database may have renewed it."""
-        async with self._database.read() as connection:
-            self._key = await _stored_key(connection)
+        self._key = bytes.fromhex((await self._settings.read((KEY,)))[KEY])
 
     async def renew(self) -> None:
         """Make a new key: no link that was given before is good any more."""
-        await write_settings(self._database, {KEY: secrets.token_hex(32)})
+        await self._settings.write({KEY: secrets.token_hex(32)})
         await self.refresh()
 
     def signature(self, callid: str, file: str) -> str:
@@ -59,11 +49,6 @@ class Links:
     def link(self, callid: str, file: str, extension: str) -> str:
         """Write the link; `extension` (`.mp3`) is for people and players, it is not signed."""
         return f"{self._base}/{self.signature(callid, file)}/{quote(callid, safe='')}{extension}"
-
-
-async def _stored_key(connection: AsyncConnection) -> bytes:
-    found = (await connection.execute(select(settings.c.value).where(settings.c.name == KEY))).scalar()
-    return bytes.fromhex(str(found))
 
 
 def elsewhere(template: str, callid: str, relative: PurePosixPath, at: float) -> str:

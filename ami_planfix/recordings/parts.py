@@ -18,9 +18,11 @@ from ami_planfix.recordings.formats import FORMATS
 from ami_planfix.recordings.ledger import Ledger
 from ami_planfix.recordings.links import Links, elsewhere
 from ami_planfix.recordings.playback import Playback
-from ami_planfix.recordings.waiting import PART, Places, Settings, Waiting
+from ami_planfix.recordings.waiting import PART, Places, Waiting
+from ami_planfix.recordings.waiting import Settings as WaitingSettings
 from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
+from ami_planfix.storage.settings import Settings
 
 log = structlog.get_logger("ami_planfix.recordings")
 
@@ -34,7 +36,7 @@ _DAY = 86400.0
 class Recordings:
     """The recordings of one PBX."""
 
-    def __init__(self, places: Places, waiting: Waiting, settings: Settings, kept_days: int) -> None:
+    def __init__(self, places: Places, waiting: Waiting, settings: WaitingSettings, kept_days: int) -> None:
         self.links = places.links
         self.ledger = places.ledger
         self.waiting = waiting
@@ -111,7 +113,7 @@ async def make_recordings(
         board.say(PART, State.OFF, NO_LINKS)
         log.info("recordings off", reason=NO_LINKS)
         return None
-    links = Links(database, config.server.public_url if config.server is not None else "")
+    links = Links(Settings(database, config.ami.name), config.server.public_url if config.server is not None else "")
     await links.load()
     disk = Disk()
     audio = Audio(
@@ -122,7 +124,7 @@ async def make_recordings(
     )
     shelf = Shelf(section.directory, section.asterisk_directory, section.archives)
     places = Places(disk, shelf, audio, links, Ledger(database, config.ami.name))
-    settings = Settings(
+    settings = WaitingSettings(
         settle=section.settle,
         patience=section.patience * 3600.0,
         expires_after=section.link_days * _DAY,

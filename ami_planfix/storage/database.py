@@ -6,61 +6,51 @@ for other processes (`ami-planfix deliveries`).
 """
 
 import asyncio
-import os
+import json
+import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Table, event
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ami_planfix.errors import StorageError
+from ami_planfix.storage import postgresql, sqlite
 
-BUSY_TIMEOUT = 5000
-"""Milliseconds to wait for another process that writes."""
-STUCK_FILE, STUCK_SERVER = 60.0, 1200.0
-"""Seconds after which a write that neither ends nor fails never will: a file's at once, a server's when TCP too has
-given it up (a quarter of an hour), since what memory holds until then is not lost."""
-_BEGIN = "ami_planfix_begin"
-
-_REMEDIES = {
-    "SQLITE_FULL": "the disk is full; make room",
-    "SQLITE_READONLY": "it cannot be written; check the owner of the file and of its folder, and the mount",
-    "SQLITE_CANTOPEN": "it cannot be opened; its folder must exist and belong to the daemon's user",
-    "SQLITE_PERM": "its permissions forbid it; it must belong to the daemon's user",
-    "SQLITE_CORRUPT": "the file is damaged; stop the daemon, put the file aside, restore a copy or start anew",
-    "SQLITE_NOTADB": "the file is no SQLite database; is storage.url right?",
-    "SQLITE_BUSY": "another process keeps it locked",
-    "SQLITE_LOCKED": "another process keeps it locked",
-    "SQLITE_IOERR": "the disk fails; the system's log (dmesg) has more",
-}
+STUCK_FILE, STUCK_SERVER = 60.0, 300.0
+"""Seconds after which a write that neither ends nor fails never will; a server's statements have a limit each."""
 
 
 class Database:
     """An open database; `schema.open_database` makes one whose tables are up to date."""
 
     def __init__(self, url: str, durable: bool = False) -> None:
-        parsed = _with_driver(url)
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._url = _with_driver(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.patience = STUCK_FILE if self.is_sqlite else STUCK_SERVER
         """Seconds that a write may take."""
-        self._where = (parsed.database or "") if self.is_sqlite else parsed.render_as_string()
+        self._where = (self._url.database or "") if self.is_sqlite else self._url.render_as_string()
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._me = secrets.token_hex(8)
+        self._ahead: float | None = None
+        """How much the server's clock is ahead of our monotonic one."""
         if self.is_sqlite:
-            self._make_file()
-        self._engine = create_async_engine(
-            parsed, pool_size=5, max_overflow=5, hide_parameters=True, pool_pre_ping=not self.is_sqlite
-        )
+            with self._in_words():
+                sqlite.make_file(Path(self._where))
+        self._engine = self._make_engine()
         if self.is_sqlite:
-            self._tune_sqlite("FULL" if durable else "NORMAL")
-        self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+            sqlite.tune(self._engine, durable)
+        self._writer = self._engine.execution_options(**{sqlite.BEGIN: "BEGIN IMMEDIATE"})
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -76,17 +66,71 @@ class Database:
             async with self._engine.connect() as connection:
                 yield connection
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+    @asynccontextmanager
+    async def change_tables(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection within a transaction that may take its time; raise StorageError."""
+        if self.is_sqlite:
+            async with self.write() as connection:
+                yield connection
+            return
+        engine = self._make_engine(patient=True)
+        try:
+            with self._in_words():
+                async with engine.begin() as connection:
+                    yield connection
+        finally:
+            await engine.dispose()
+
+    def insert(self, table: Table) -> sqlite_dialect.Insert | postgresql_dialect.Insert:
         """Begin an INSERT that may say `ON CONFLICT`, which both have and standard SQL has not."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        return sqlite_dialect.insert(table) if self.is_sqlite else postgresql_dialect.insert(table)
+
+    async def take_turns(self, connection: AsyncConnection, names: Iterable[str]) -> None:
+        """Let other daemons' transactions about the same names end first, and wait for this one's end."""
+        if not self.is_sqlite:
+            await postgresql.take_turns(connection, names)
 
     async def sync(self) -> None:
         """Wait until all that was written is on the disk itself (PostgreSQL does in each commit)."""
         if self.is_sqlite:
             with self._in_words():
-                outside = self._engine.execution_options(**{_BEGIN: ""})
+                outside = self._engine.execution_options(**{sqlite.BEGIN: ""})
                 async with self._turn, outside.connect() as connection:
                     await connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+
+    # Other daemons on the same database: a server's only
+
+    @property
+    def skew(self) -> float:
+        """Tell how many seconds the clock that leases go by is ahead of this machine's."""
+        return 0.0 if self._ahead is None else self._ahead + time.monotonic() - time.time()
+
+    async def measure_clock(self) -> None:
+        """Compare the server's clock with ours."""
+        if not self.is_sqlite:
+            async with self.read() as connection:
+                self._ahead = await postgresql.ahead(connection)
+
+    async def notify(self, connection: AsyncConnection, topic: str, pbx: str) -> None:
+        """Tell the other daemons that something was written, once it is committed."""
+        if not self.is_sqlite:
+            await postgresql.notify(connection, json.dumps([topic, pbx, self._me]))
+
+    @asynccontextmanager
+    async def listening(self, heard: Callable[[str, str], None]) -> AsyncIterator["asyncio.Future[None]"]:
+        """Have `heard` told topic and pbx of what others write; gives what is done when it hears nothing any more."""
+
+        def take(payload: str) -> None:
+            topic, pbx, whose = json.loads(payload)
+            if whose != self._me:
+                heard(topic, pbx)
+
+        def measured(ahead: float) -> None:
+            self._ahead = ahead
+
+        with self._in_words():
+            async with postgresql.listening(self._url, take, measured) as gone:
+                yield gone
 
     async def close(self) -> None:
         """Close all connections."""
@@ -98,47 +142,31 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _make_file(self) -> None:
-        # It holds telephone numbers and a token: for its owner alone. Its -wal and -shm are made alike.
-        with self._in_words():
-            os.close(os.open(self._where, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-    def _tune_sqlite(self, synchronous: str) -> None:
-        pragmas = (
-            f"busy_timeout={BUSY_TIMEOUT}",
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
-            "foreign_keys=ON",
+    def _make_engine(self, patient: bool = False) -> AsyncEngine:
+        if self.is_sqlite:
+            return create_async_engine(self._url, pool_size=5, max_overflow=5, hide_parameters=True)
+        return create_async_engine(
+            self._url,
+            pool_size=5,
+            max_overflow=5,
+            pool_timeout=postgresql.ANSWER_WITHIN,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            connect_args=postgresql.connect_args(patient),
         )
-
-        @event.listens_for(self._engine.sync_engine, "connect")
-        def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-            # Transactions begin where we say, not where Python's sqlite3 guesses.
-            connection.isolation_level = None
-            cursor = connection.cursor()
-            for pragma in pragmas:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-        @event.listens_for(self._engine.sync_engine, "begin")
-        def begun(connection: Connection) -> None:
-            # IMMEDIATE takes the lock at once: a reader that turns writer may fail where a writer waits.
-            begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
-            if begin:
-                connection.exec_driver_sql(begin)
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError) as fault:
+        except _faults() as fault:
             raise StorageError(f"database {self._where}: {_words(fault)}") from fault
 
 
 def exists(url: str) -> bool:
     """Tell whether there is something to open: a server always, a file once it has been made."""
     parsed = make_url(url)
-    return parsed.get_backend_name() != "sqlite" or os.path.exists(parsed.database or "")
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
 
 
 def _with_driver(url: str) -> URL:
@@ -153,12 +181,22 @@ def _with_driver(url: str) -> URL:
     return parsed.set(drivername=drivers[backend])
 
 
-def _words(fault: Exception) -> str:
+def _faults() -> tuple[type[Exception], ...]:
+    driver = sys.modules.get("asyncpg")  # what fails while it connects, SQLAlchemy passes on as it is
+    own = (driver.PostgresError, driver.InterfaceError) if driver is not None else ()
+    return DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, *own
+
+
+def _words(fault: BaseException) -> str:
     cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
     name = getattr(cause, "sqlite_errorname", "")
-    for prefix, remedy in _REMEDIES.items():
+    for prefix, remedy in sqlite.REMEDIES.items():
         if isinstance(name, str) and name.startswith(prefix):
             return remedy
+    if isinstance(cause, TimeoutError):
+        return "the server did not answer in time"
+    if isinstance(cause, ConnectionError):
+        return f"{cause.strerror or cause}; is the server running, and does it listen there?"
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}; it must exist and belong to the daemon's user"
     lines = str(cause).splitlines()

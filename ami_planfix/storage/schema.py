@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ami_planfix.errors import StorageError
 from ami_planfix.storage.database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest step in `migrations/versions`."""
 _MIGRATING = 0x616D6970
 """PostgreSQL: the advisory lock of daemons that start at once."""
@@ -39,8 +39,9 @@ async def open_database(url: str, durable: bool = False) -> Database:
         async with database.read() as connection:
             version = await connection.run_sync(_version)
         if version != HEAD:
-            async with database.write() as connection:
+            async with database.change_tables() as connection:
                 await _upgrade(connection, database)
+        await database.measure_clock()
     except BaseException:
         await database.close()
         raise

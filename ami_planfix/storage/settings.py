@@ -2,28 +2,49 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from ami_planfix.storage.database import Database
-from ami_planfix.storage.tables import settings
+from ami_planfix.storage.notices import Topic
+from ami_planfix.storage.tables import settings as rows
 
 
-async def read_settings(database: Database, names: Iterable[str]) -> dict[str, str]:
-    """Tell those of the named settings that are known."""
-    query = select(settings.c.name, settings.c.value).where(settings.c.name.in_(names))
-    async with database.read() as connection:
-        return {row.name: row.value for row in await connection.execute(query)}
+class Settings:
+    """The settings of one PBX (`ami.name`); other daemons on it hear of each change."""
 
+    def __init__(self, database: Database, pbx: str = "") -> None:
+        self._database = database
+        self._pbx = pbx
 
-async def write_settings(database: Database, values: Mapping[str, str]) -> None:
-    """Keep all of these, so that a power cut does not lose them either."""
-    async with database.write() as connection:
-        await connection.execute(delete(settings).where(settings.c.name.in_(values)))
-        await connection.execute(insert(settings), [{"name": n, "value": v} for n, v in values.items()])
-    await database.sync()
+    async def read(self, names: Iterable[str]) -> dict[str, str]:
+        """Tell those of the named settings that are known."""
+        query = select(rows.c.name, rows.c.value).where(rows.c.pbx == self._pbx, rows.c.name.in_(names))
+        async with self._database.read() as connection:
+            return {row.name: row.value for row in await connection.execute(query)}
 
+    async def write(self, values: Mapping[str, str]) -> None:
+        """Keep all of these, so that a power cut does not lose them either."""
+        kept = [{"pbx": self._pbx, "name": name, "value": value} for name, value in values.items()]
+        insert = self._database.insert(rows).values(kept)
+        change = insert.on_conflict_do_update(index_elements=["pbx", "name"], set_={"value": insert.excluded.value})
+        async with self._database.write() as connection:
+            await connection.execute(change)
+            await self._database.notify(connection, Topic.SETTINGS, self._pbx)
+        await self._database.sync()
 
-async def remove_settings(database: Database, names: Iterable[str]) -> None:
-    """Forget these."""
-    async with database.write() as connection:
-        await connection.execute(delete(settings).where(settings.c.name.in_(names)))
+    async def keep_first(self, name: str, value: str) -> str:
+        """Keep a value unless there is one already, from another daemon perhaps; return the one that is kept."""
+        known = (await self.read((name,))).get(name)
+        if known is not None:
+            return known
+        fresh = self._database.insert(rows).values(pbx=self._pbx, name=name, value=value)
+        async with self._database.write() as connection:
+            await connection.execute(fresh.on_conflict_do_nothing())
+        await self._database.sync()
+        return (await self.read((name,)))[name]
+
+    async def remove(self, names: Iterable[str]) -> None:
+        """Forget these."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(rows).where(rows.c.pbx == self._pbx, rows.c.name.in_(names)))
+            await self._database.notify(connection, Topic.SETTINGS, self._pbx)

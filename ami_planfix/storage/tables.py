@@ -1,6 +1,7 @@
 """The tables; `migrations` make them, and a test holds both to each other.
 
-Times are seconds since the epoch. `pbx` is `ami.name`: several PBXs, each with its daemon, share a database.
+Times are seconds since the epoch. `pbx` is `ami.name`: several PBXs, each with its daemon, share a database; `owner`
+is one daemon among those that listen to the same PBX.
 """
 
 from sqlalchemy import (
@@ -56,6 +57,7 @@ outbox = Table(
     UniqueConstraint("pbx", "callid", "extension", "part", "stage", name="outbox_identity_key"),
 )
 _waiting = text("state = 'waiting'")
+_popups = text("state = 'waiting' AND stage IN ('rang', 'dialled', 'accepted')")
 Index(
     "outbox_waiting_idx",
     outbox.c.pbx,
@@ -64,6 +66,7 @@ Index(
     sqlite_where=_waiting,
     postgresql_where=_waiting,
 )
+Index("outbox_popups_idx", outbox.c.pbx, outbox.c.at, sqlite_where=_popups, postgresql_where=_popups)
 Index("outbox_order_idx", outbox.c.pbx, outbox.c.id, sqlite_where=_waiting, postgresql_where=_waiting)
 Index("outbox_state_idx", outbox.c.state, outbox.c.settled)
 Index("outbox_client_idx", outbox.c.client, outbox.c.at)
@@ -76,6 +79,7 @@ journal = Table(
     Column("at", Float, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("raw", LargeBinary, nullable=False),
+    Column("owner", String(100), nullable=False, server_default=""),
 )
 Index("journal_at_idx", journal.c.at)
 
@@ -100,6 +104,7 @@ Index(
 settings = Table(
     "settings",
     metadata,
+    Column("pbx", String(64), primary_key=True, server_default=""),
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
 )

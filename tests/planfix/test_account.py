@@ -7,6 +7,7 @@ from ami_planfix.planfix.account import Account, Credentials
 from ami_planfix.planfix.messages import Setup
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.settings import Settings
 
 HOSTS = ("planfix.ru", "planfix.com")
 SETUP = Setup("https://acme.planfix.ru/tel/api", "brought")
@@ -19,7 +20,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def account(database: Database, url: str | None = None, token: str = "") -> Account:
-    account = Account(database, url, token, HOSTS)
+    account = Account(Settings(database), url, token, HOSTS)
     await account.load()
     return account
 
@@ -111,5 +112,5 @@ async def test_tokens_that_are_none(database: Database, token: str) -> None:
 
 
 async def test_a_plain_address_of_this_machine_may_be_allowed(database: Database) -> None:
-    ours = Account(database, allowed_hosts=["127.0.0.1"])
+    ours = Account(Settings(database), allowed_hosts=["127.0.0.1"])
     assert await ours.adopt(Setup("http://127.0.0.1:8000/tel/api", "t"))

@@ -17,6 +17,7 @@ from ami_planfix.recordings.links import Links
 from ami_planfix.recordings.playback import Playback
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.settings import Settings
 from tests.making import report
 
 NOW = 1_700_000_100.0
@@ -48,7 +49,7 @@ class Place:
         self.monitor.mkdir()
         self.disk = Disk()
         self.ledger = Ledger(database)
-        self.links = Links(database, PUBLIC)
+        self.links = Links(Settings(database), PUBLIC)
         self.shelf = Shelf(self.monitor, self.monitor)
         self.cache = Cache(self.cache_folder, days=30, megabytes=1000, clock=lambda: self.now)
         self.audio = Audio(self.disk, self.cache, None)

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 from ami_planfix.recordings.links import Links, elsewhere
+from ami_planfix.storage.settings import Settings
 from tests.recordings.conftest import NOW, PUBLIC, Place
 
 CALLID, FILE = "1700000000.1", "in-1.wav"
@@ -30,7 +31,7 @@ class TestSignature:
         assert place.links.signature("a", "bc") != place.links.signature("ab", "c")
 
     async def test_it_survives_a_restart(self, place: Place) -> None:
-        again = Links(place.database, PUBLIC)
+        again = Links(Settings(place.database), PUBLIC)
         await again.load()
         assert again.link(CALLID, FILE, ".mp3") == place.links.link(CALLID, FILE, ".mp3")
 
@@ -40,7 +41,7 @@ class TestSignature:
         assert place.links.signature(CALLID, FILE) != first
 
     async def test_a_new_key_ends_all_links_also_after_a_restart_and_at_the_other_daemon(self, place: Place) -> None:
-        other = Links(place.database, PUBLIC)
+        other = Links(Settings(place.database), PUBLIC)
         await other.load()
         signature = place.links.signature(CALLID, FILE)
         await place.links.renew()

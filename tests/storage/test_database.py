@@ -8,7 +8,7 @@ from sqlalchemy import text
 from ami_planfix.errors import StorageError
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
-from ami_planfix.storage.settings import read_settings, write_settings
+from ami_planfix.storage.settings import Settings
 
 
 def pragma(path: Path, name: str) -> object:
@@ -40,29 +40,29 @@ async def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path: Path)
 
         async def half() -> None:
             async with database.write() as connection:
-                await connection.execute(text("INSERT INTO settings VALUES ('a', 'b')"))
+                await connection.execute(text("INSERT INTO settings VALUES ('', 'a', 'b')"))
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await half()
-        assert await read_settings(database, ["a"]) == {}
+        assert await Settings(database).read(["a"]) == {}
 
 
 async def test_many_writers_and_readers_get_along(tmp_path: Path) -> None:
     async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
 
         async def work(number: int) -> None:
-            await write_settings(database, {f"n{number}": "x"})
-            assert await read_settings(database, [f"n{number}"]) == {f"n{number}": "x"}
+            await Settings(database).write({f"n{number}": "x"})
+            assert await Settings(database).read([f"n{number}"]) == {f"n{number}": "x"}
 
         await asyncio.gather(*(work(number) for number in range(30)))
-        assert len(await read_settings(database, [f"n{number}" for number in range(30)])) == 30
+        assert len(await Settings(database).read([f"n{number}" for number in range(30)])) == 30
 
 
 async def test_after_sync_the_file_itself_has_it(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     async with await open_database(f"sqlite:///{path}") as database:
-        await write_settings(database, {"planfix.token": "x-marks-the-spot"})
+        await Settings(database).write({"planfix.token": "x-marks-the-spot"})
         assert b"x-marks-the-spot" in path.read_bytes()
 
 
@@ -94,16 +94,16 @@ async def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
     with pytest.raises(StorageError, match="damaged"):
         async with await open_database(f"sqlite:///{path}") as database:
-            await read_settings(database, ["a"])
+            await Settings(database).read(["a"])
 
 
 async def test_a_full_disk_says_so_and_is_over_when_there_is_room(tmp_path: Path) -> None:
     async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
         await limit(database, 1)
         with pytest.raises(StorageError, match="the disk is full; make room"):
-            await write_settings(database, {"a": "b" * 1_000_000})
+            await Settings(database).write({"a": "b" * 1_000_000})
         await limit(database, 1_000_000)
-        await write_settings(database, {"a": "b" * 1_000_000})
+        await Settings(database).write({"a": "b" * 1_000_000})
 
 
 async def limit(database: Database, pages: int) -> None:
@@ -113,13 +113,13 @@ async def limit(database: Database, pages: int) -> None:
 
 
 async def test_a_lock_of_another_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ami_planfix.storage.database.BUSY_TIMEOUT", 1)
+    monkeypatch.setattr("ami_planfix.storage.sqlite.BUSY_TIMEOUT", 1)
     path = tmp_path / "state.db"
     async with await open_database(f"sqlite:///{path}") as database:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="another process keeps it locked"):
-            await write_settings(database, {"a": "b"})
+            await Settings(database).write({"a": "b"})
         other.execute("ROLLBACK")
         other.close()
-        await write_settings(database, {"a": "b"})
+        await Settings(database).write({"a": "b"})

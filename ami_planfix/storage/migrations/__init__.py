@@ -13,11 +13,11 @@ def steps() -> tuple[str, ...]:
     return tuple(step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
-def upgrade(connection: Connection) -> None:
-    """Take all steps that the database has not taken, within the connection's transaction."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Take all steps that the database has not taken, up to one, within the connection's transaction."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _config() -> Config:

@@ -1,0 +1,111 @@
+"""What PostgreSQL alone has: an end to every wait, turns among daemons, LISTEN and NOTIFY, one clock for all.
+
+A daemon that dies in a transaction is noticed by the server at once if its connection ends, and after
+`IDLE_IN_TRANSACTION` or the keepalives if its whole machine went: for so long at most it holds what it locked.
+"""
+
+import asyncio
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+CONNECT_WITHIN = 5.0
+ANSWER_WITHIN = 20.0
+"""Seconds for one statement; more than another daemon may hold a lock."""
+IDLE_IN_TRANSACTION = 8.0
+"""Seconds after which the server ends a transaction whose daemon says nothing more."""
+CHANNEL = "ami_planfix"
+CHECK_EVERY = 10.0
+"""Seconds between two looks at the listening connection, and at the server's clock."""
+_TURNS, _BUCKETS = 0x616D6970, 256
+_LOCK = text("SELECT count(pg_advisory_xact_lock(:turns, bucket)) FROM unnest(CAST(:buckets AS integer[])) AS bucket")
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+_CLOCK = "SELECT extract(epoch from clock_timestamp())::float8"
+
+
+def connect_args(patient: bool = False) -> dict[str, Any]:
+    """Tell how asyncpg connects; `patient`: statements may take as long as they do."""
+    settings = {
+        "application_name": "ami-planfix",
+        "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION * 1000)),
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
+    return {
+        "timeout": CONNECT_WITHIN,
+        "command_timeout": None if patient else ANSWER_WITHIN,
+        "server_settings": settings,
+    }
+
+
+async def take_turns(connection: AsyncConnection, names: Iterable[str]) -> None:
+    """Wait until no other transaction has the turn of one of these names; keep it to the end of this one.
+
+    Names share a bounded number of turns, so that a backlog of any size fits the server's table of locks; taken in
+    one order by all, so that nobody waits in a circle.
+    """
+    buckets = sorted({zlib.crc32(name.encode()) % _BUCKETS for name in names})
+    if buckets:
+        await connection.execute(_LOCK, {"turns": _TURNS, "buckets": buckets})
+
+
+async def notify(connection: AsyncConnection, payload: str) -> None:
+    """Tell all who listen, once this transaction is committed."""
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+
+
+@asynccontextmanager
+async def listening(
+    url: URL, heard: Callable[[str], None], measured: Callable[[float], None]
+) -> AsyncIterator["asyncio.Future[None]"]:
+    """Listen; gives what is done when the connection is lost. `measured` is told the server's clock now and then."""
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=connect_args())
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(*_: object) -> None:
+        if not gone.done():
+            gone.set_result(None)
+
+    try:
+        async with engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            driver.add_termination_listener(end)
+            await driver.add_listener(CHANNEL, lambda *told: heard(str(told[3])))
+            watching = asyncio.create_task(_watch(driver, measured, end))
+            try:
+                yield gone
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+                driver.remove_termination_listener(end)
+                driver.terminate()
+    finally:
+        await engine.dispose()
+
+
+async def ahead(connection: AsyncConnection) -> float:
+    """Tell how many seconds the server's clock is ahead of our monotonic one."""
+    before = time.monotonic()
+    now = (await connection.exec_driver_sql(_CLOCK)).scalar_one()
+    return float(now) - (before + time.monotonic()) / 2
+
+
+async def _watch(driver: Any, measured: Callable[[float], None], end: Callable[[], None]) -> None:
+    """A host that is gone ends no connection: ask now and then."""
+    while True:
+        await asyncio.sleep(CHECK_EVERY)
+        before = time.monotonic()
+        try:
+            now = await driver.fetchval(_CLOCK, timeout=CONNECT_WITHIN)
+        except Exception:
+            end()
+            return
+        measured(now - (before + time.monotonic()) / 2)

@@ -1,0 +1,58 @@
+"""What SQLite alone has: one file, for its owner only, its settings, and what its faults mean."""
+
+import os
+from pathlib import Path
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT = 5000
+"""Milliseconds to wait for another process that writes."""
+BEGIN = "ami_planfix_begin"
+"""The execution option that says how a transaction begins; empty: not at all."""
+
+REMEDIES = {
+    "SQLITE_FULL": "the disk is full; make room",
+    "SQLITE_READONLY": "it cannot be written; check the owner of the file and of its folder, and the mount",
+    "SQLITE_CANTOPEN": "it cannot be opened; its folder must exist and belong to the daemon's user",
+    "SQLITE_PERM": "its permissions forbid it; it must belong to the daemon's user",
+    "SQLITE_CORRUPT": "the file is damaged; stop the daemon, put the file aside, restore a copy or start anew",
+    "SQLITE_NOTADB": "the file is no SQLite database; is storage.url right?",
+    "SQLITE_BUSY": "another process keeps it locked",
+    "SQLITE_LOCKED": "another process keeps it locked",
+    "SQLITE_IOERR": "the disk fails; the system's log (dmesg) has more",
+}
+
+
+def make_file(path: Path) -> None:
+    """Make the file if there is none: it holds telephone numbers and a token. Its -wal and -shm are made alike."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def tune(engine: AsyncEngine, durable: bool) -> None:
+    """Have each new connection set up as we need it."""
+    pragmas = (
+        f"busy_timeout={BUSY_TIMEOUT}",
+        "journal_mode=WAL",
+        f"synchronous={'FULL' if durable else 'NORMAL'}",
+        "foreign_keys=ON",
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # Transactions begin where we say, not where Python's sqlite3 guesses.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        # IMMEDIATE takes the lock at once: a reader that turns writer may fail where a writer waits.
+        begin = connection.get_execution_options().get(BEGIN, "BEGIN")
+        if begin:
+            connection.exec_driver_sql(begin)
