@@ -13,13 +13,14 @@ import structlog
 
 from ami_planfix import __version__
 from ami_planfix.config.model import Config
-from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, TokenRefused
+from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, StorageError, TokenRefused
 from ami_planfix.notify import ServiceManager
 from ami_planfix.parts import Parts, make_parts
 from ami_planfix.planfix.messages import Ping
 from ami_planfix.serving import Serving
 from ami_planfix.setup import compare
 from ami_planfix.status import Board, State
+from ami_planfix.storage.notices import Topic
 
 log = structlog.get_logger("ami_planfix.daemon")
 
@@ -97,6 +98,8 @@ class Daemon:
         self._start("pipeline", parts.pipeline.run())
         if not self._observe:
             self._start("presence", parts.presence.run(parts.connection))
+            self._start("notices", parts.notices.run())
+            self._start("settings", _take_settings(parts))
         self._start("delivery", parts.delivery.run())
         if parts.recordings is not None:
             self._start("recordings", parts.recordings.run())
@@ -156,6 +159,22 @@ async def _look(parts: Parts) -> None:
         else:
             parts.board.say("asterisk", State.WAITING, status.last_error or "connecting")
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def _take_settings(parts: Parts) -> None:
+    """Take what other daemons on this PBX were told: another account, another key of links, other phones."""
+    changed = asyncio.Event()
+    parts.notices.listen(Topic.SETTINGS, changed.set)
+    while True:
+        await changed.wait()
+        changed.clear()
+        try:
+            await parts.account.load()
+            await parts.phones.load()
+            if parts.recordings is not None:
+                await parts.recordings.links.refresh()
+        except StorageError as fault:
+            log.warning("settings not read", error=str(fault), again="when the database is reached again")
 
 
 async def _greet(parts: Parts) -> None:

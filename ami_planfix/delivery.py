@@ -5,7 +5,11 @@ leaves out popups that are too old, and claims what is due; each claimed row is 
 Nothing is polled: the loop sleeps until a report was written, an answer came, or the next row is due.
 
 Planfix away: each row tries again by `retry`, and all at once when it is back. Our token refused: nothing is
-sent, `ping` asks every 30 s. No account yet: wait for `setup`.
+sent, `ping` asks every 30 s. No account yet: wait for `setup`. As many failures in a row as requests go at once: one
+report at a time asks whether Planfix is back, and the others stay as they are.
+
+Two clocks: leases and next attempts go by the database's, which all daemons share; the age of popups and all that is
+said of time goes by ours.
 """
 
 import asyncio
@@ -30,10 +34,14 @@ log = structlog.get_logger("ami_planfix.delivery")
 
 LEAST_PAUSE = 0.05
 """Seconds; what is due at once and cannot be claimed (another daemon has it) must not make us spin."""
+LONGEST_SLEEP = 60.0
+"""Seconds; whatever the clock says, the outbox is looked at now and then while something waits in it."""
 STORAGE_PAUSE = 1.0
 """Seconds until the database is tried again."""
 OUTAGE = 3
 """Failures in a row after which Planfix counts as away."""
+PROBE_EVERY = 5.0
+"""Seconds between two looks whether Planfix is back, at most."""
 PART = "planfix"
 
 
@@ -72,6 +80,21 @@ class Settings(NamedTuple):
 DEFAULT_SETTINGS = Settings()
 
 
+class _Wait(NamedTuple):
+    """A wait that was chosen; one that would last longer than that waits for a clock that was moved, and is over."""
+
+    until: float = 0.0
+    seconds: float = 0.0
+
+    def left(self, now: float) -> float:
+        """Tell how many seconds of it are left."""
+        rest = self.until - now
+        return rest if 0.0 < rest <= self.seconds else 0.0
+
+
+_OVER = _Wait()
+
+
 class Delivery:
     """Sends what the outbox holds."""
 
@@ -97,9 +120,9 @@ class Delivery:
         self._running = self._stopping = self._cut = False
         self._sending: set[asyncio.Task[None]] = set()
         self._pinging: asyncio.Task[None] | None = None
-        self._ping_at: float | None = None
+        self._until_ping: _Wait | None = None
         """Our token is refused; when to ask again."""
-        self._paused_until = 0.0
+        self._paused = _OVER
         self._failures = 0
         """In a row."""
         self._results: list[Result] = []
@@ -113,9 +136,10 @@ class Delivery:
 
     def account_changed(self) -> None:
         """Try at once what `setup` brought."""
-        self._paused_until = 0.0
-        if self._ping_at is not None:
-            self._ping_at = 0.0
+        self._paused = _OVER
+        self._said_not_set_up = False
+        if self._until_ping is not None:
+            self._until_ping = _OVER
         self._woken.set()
 
     async def run(self) -> None:
@@ -151,8 +175,9 @@ class Delivery:
 
     async def _turn(self) -> float | None:
         """Do the bookkeeping and start what is due; tell for how long there is nothing to do, None: until woken."""
-        now = self._clock()
-        places = self._places(now)
+        here = self._clock()
+        now = here + self._database.skew
+        places = self._places(here)
         results, self._results = self._results, []
         hasten, self._hasten = self._hasten, False
         try:
@@ -160,13 +185,17 @@ class Delivery:
                 await self._outbox.settle(connection, results, now)
                 if hasten:
                     await self._outbox.hasten(connection, now)
-                left_out = await self._outbox.leave_out(connection, now, now - self._settings.popup_max_age)
+                left_out = await self._outbox.leave_out(connection, now, here - self._settings.popup_max_age)
                 due: list[Due] = []
                 if places:
                     due = await self._outbox.claim(connection, now, places, opened=self._settings.opened)
                 places -= len(due)
                 # With all places taken an answer wakes us first, and the question is dear when much waits.
-                next_at = await self._outbox.next_due(connection, self._settings.popup_max_age) if places else None
+                next_at = (
+                    await self._outbox.next_due(connection, now - here + self._settings.popup_max_age)
+                    if places
+                    else None
+                )
         except BaseException as fault:
             self._results = results + self._results
             self._hasten |= hasten
@@ -177,7 +206,7 @@ class Delivery:
             log.info("report left out", **_names(report), reason="too old for a popup", lag=self._lag(report))
         for one in due:
             self._start(one)
-        return self._pause(now, next_at, places)
+        return self._pause(here, None if next_at is None else next_at - now, places)
 
     def _is_done(self) -> bool:
         return not (self._sending or self._results or self._woken.is_set())
@@ -187,13 +216,14 @@ class Delivery:
         if not self._planfix.is_set_up:
             self._say_not_set_up()
             return 0
-        if self._ping_at is not None:
-            if self._ping_at <= now and self._pinging is None:
+        if self._until_ping is not None:
+            if not self._until_ping.left(now) and self._pinging is None:
                 self._pinging = asyncio.create_task(self._ping())
             return 0
-        if self._cut or self._paused_until > now:
+        if self._cut or self._paused.left(now):
             return 0
-        return self._settings.parallel - len(self._sending)
+        at_once = 1 if self._failures >= self._settings.parallel else self._settings.parallel
+        return max(0, at_once - len(self._sending))
 
     def _say_not_set_up(self) -> None:
         if not self._said_not_set_up:
@@ -202,16 +232,16 @@ class Delivery:
             log.warning("planfix not set up", consequence="reports are kept", remedy=remedy)
             self._board.say(PART, State.WAITING, f"not set up: {remedy}")
 
-    def _pause(self, now: float, next_at: float | None, places: int) -> float | None:
+    def _pause(self, now: float, due_in: float | None, places: int) -> float | None:
         if not self._planfix.is_set_up or self._pinging is not None:
             return None
-        if self._ping_at is not None:
-            next_at = self._ping_at
-        elif self._paused_until > now:
-            next_at = self._paused_until
+        if self._until_ping is not None:
+            due_in = self._until_ping.left(now)
+        elif self._paused.left(now):
+            due_in = self._paused.left(now)
         elif not places:
             return None  # an answer will wake us
-        return None if next_at is None else max(next_at - now, LEAST_PAUSE)
+        return None if due_in is None else max(min(due_in, LONGEST_SLEEP), LEAST_PAUSE)
 
     async def _sleep(self, pause: float | None) -> None:
         with suppress(TimeoutError):
@@ -234,7 +264,7 @@ class Delivery:
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
             async with self._database.write() as connection:
-                await self._outbox.settle(connection, self._results, self._clock())
+                await self._outbox.settle(connection, self._results, self._clock() + self._database.skew)
         except StorageError as fault:
             _not_written(fault)
         self._ended.set()
@@ -305,14 +335,18 @@ class Delivery:
                 self._halt(fault)
                 return Returned(due.id)
             case Again(after):
-                now = self._clock()
-                if isinstance(fault, PlanfixUnreachable) and fault.retry_after:
-                    self._paused_until = max(self._paused_until, now + fault.retry_after)
                 self._failures += 1
                 if self._failures >= OUTAGE:
                     self._board.say(PART, State.WAITING, str(fault))
+                asked = fault.retry_after if isinstance(fault, PlanfixUnreachable) else None
+                self._hold(asked or (PROBE_EVERY if self._failures >= self._settings.parallel else 0.0))
                 log.warning("report postponed", **names, answer=str(fault), again_in=round(after, 1))
-                return Postponed(due.id, str(fault), now + after)
+                return Postponed(due.id, str(fault), self._clock() + self._database.skew + after)
+
+    def _hold(self, seconds: float) -> None:
+        now = self._clock()
+        if seconds > self._paused.left(now):
+            self._paused = _Wait(now + seconds, seconds)
 
     def _lag(self, entry: Entry) -> float:
         return round(self._clock() - entry.at, 3)
@@ -320,10 +354,13 @@ class Delivery:
     # Our token is refused
 
     def _halt(self, fault: PlanfixError) -> None:
-        if self._ping_at is None:
+        if self._until_ping is None:
             log.error("planfix refused our token", error=str(fault), consequence="nothing is sent, all is kept")
-        self._ping_at = self._clock() + self._settings.ping_every
+        self._ask_again()
         self._board.say(PART, State.FAILED, str(fault))
+
+    def _ask_again(self) -> None:
+        self._until_ping = _Wait(self._clock() + self._settings.ping_every, self._settings.ping_every)
 
     async def _ping(self) -> None:
         try:
@@ -331,9 +368,9 @@ class Delivery:
         except TokenRefused as fault:
             self._halt(fault)
         except PlanfixError:
-            self._ping_at = self._clock() + self._settings.ping_every
+            self._ask_again()
         else:
-            self._ping_at = None
+            self._until_ping = None
             self._board.say(PART, State.WELL, "takes our token again")
             log.info("planfix takes our token again")
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Insert,
     Row,
@@ -50,6 +51,8 @@ log = structlog.get_logger("ami_planfix.outbox")
 
 LEASE = 60.0
 """Seconds after which what a dead daemon had taken is due again; longer than any attempt lasts."""
+NEVER_LATER = 600.0
+"""Seconds, more than `retry` ever waits: what is due later than that waits for a clock that was moved."""
 POPUPS = (Stage.RANG, Stage.DIALLED, Stage.ACCEPTED)
 """Worth something only while the call goes on."""
 OPENERS = (Stage.RANG, Stage.DIALLED)
@@ -58,6 +61,10 @@ _WAITING: ColumnElement[str] = literal_column(
     "'waiting'"
 )  # spelt out: a parameter would keep the partial index from being used
 
+
+_IS_POPUP: ColumnElement[bool] = literal_column("stage IN ('rang', 'dialled', 'accepted')", Boolean)
+STEP = 500
+"""Popups that are left out in one transaction."""
 
 _Row = Row[tuple[object, ...]]
 
@@ -86,11 +93,12 @@ class Outbox:
     async def claim(self, connection: AsyncConnection, now: float, limit: int, *, opened: bool) -> list[Due]:
         """Take up to `limit` rows that are due, oldest first; with `opened` a COMPLETED brings its opener.
 
-        With more rows due than are taken half of the places are for popups: they cannot wait, history can.
+        With more rows due than are taken half of the places are for popups: they cannot wait, history can. The newest
+        go first: of a phone that rings now it is still worth telling.
         """
         found = await self._eligible(connection, now, limit, true())
         if len(found) == limit and limit > 1:
-            fresh = await self._eligible(connection, now, limit // 2, rows.c.stage.in_(POPUPS))
+            fresh = await self._eligible(connection, now, limit // 2, _IS_POPUP, newest=True)
             known = {row.id for row in fresh}
             found = fresh + [row for row in found if row.id not in known][: limit - len(fresh)]
         if not found:
@@ -124,7 +132,8 @@ class Outbox:
     async def leave_out(self, connection: AsyncConnection, now: float, before: float) -> list[Report]:
         """Give up popups of before `before` (seconds since the epoch) that nobody is sending; tell them.
 
-        An ACCEPTED goes with its opener: without it, or before it, it would mean nothing.
+        `before` is of the clock that calls go by, `now` of the one that leases go by. An ACCEPTED goes with its
+        opener: without it, or before it, it would mean nothing. Many are given up in several steps.
         """
         opener = rows.alias("opener")
         alone = exists(
@@ -134,13 +143,16 @@ class Outbox:
                 opener.c.stage.in_(OPENERS),
             )
         )
-        old = or_(and_(rows.c.stage.in_(POPUPS), rows.c.at < before), and_(rows.c.stage == Stage.ACCEPTED, alone))
-        change = (
-            update(rows)
-            .where(self._waits(), self._is_free(now), old)
-            .values(state=State.STALE, settled=now)
-            .returning(*rows.c)
+        old = or_(rows.c.at < before, and_(rows.c.stage == Stage.ACCEPTED, alone))
+        some = (
+            select(rows.c.id)
+            .where(self._waits(), _IS_POPUP, self._is_free(now), old)
+            .order_by(rows.c.id)
+            .limit(STEP)
+            .with_for_update(skip_locked=True)
         )
+        left = update(rows).where(rows.c.id.in_(some.scalar_subquery()), rows.c.state == _WAITING)
+        change = left.values(state=State.STALE, settled=now).returning(*rows.c)
         found = [_due(row, None) for row in await connection.execute(change)]
         return [one.entry for one in found if isinstance(one, Due) and isinstance(one.entry, Report)]
 
@@ -148,9 +160,7 @@ class Outbox:
         """Tell when something is to be done next, seconds since the epoch; None if nothing waits."""
         free = case((rows.c.next_at > rows.c.claimed_until, rows.c.next_at), else_=rows.c.claimed_until)
         send = select(func.min(free)).where(self._waits(), self._is_next(), rows.c.claimed_by != self.owner)
-        expire = select(func.min(rows.c.at) + popup_max_age).where(
-            self._waits(), rows.c.stage.in_(POPUPS), rows.c.claimed_by == ""
-        )
+        expire = select(func.min(rows.c.at) + popup_max_age).where(self._waits(), _IS_POPUP, rows.c.claimed_by == "")
         times = [(await connection.execute(query)).scalar() for query in (send, expire)]
         return min((time for time in times if time is not None), default=None)
 
@@ -172,9 +182,12 @@ class Outbox:
         return and_(rows.c.state == _WAITING, rows.c.pbx == self.pbx)
 
     def _is_free(self, now: float) -> ColumnElement[bool]:
-        # What is ours is on its way, whatever the clock says: it may have jumped over the lease.
-        expired = and_(rows.c.claimed_by != self.owner, rows.c.claimed_until <= now)
-        return or_(rows.c.claimed_by == "", expired)
+        # What is ours is on its way, whatever the clock says: it may have jumped over the lease, or far back.
+        over = or_(rows.c.claimed_until <= now, rows.c.claimed_until > now + 2 * LEASE)
+        return or_(rows.c.claimed_by == "", and_(rows.c.claimed_by != self.owner, over))
+
+    def _is_due(self, now: float) -> ColumnElement[bool]:
+        return or_(rows.c.next_at <= now, rows.c.next_at > now + NEVER_LATER)
 
     def _is_next(self) -> ColumnElement[bool]:
         earlier = rows.alias("earlier")
@@ -189,12 +202,12 @@ class Outbox:
         )
 
     async def _eligible(
-        self, connection: AsyncConnection, now: float, limit: int, which: ColumnElement[bool]
+        self, connection: AsyncConnection, now: float, limit: int, which: ColumnElement[bool], newest: bool = False
     ) -> list[_Row]:
         query = (
             select(rows)
-            .where(self._waits(), rows.c.next_at <= now, self._is_free(now), self._is_next(), which)
-            .order_by(rows.c.id)
+            .where(self._waits(), self._is_due(now), self._is_free(now), self._is_next(), which)
+            .order_by(rows.c.id.desc() if newest else rows.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

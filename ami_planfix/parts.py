@@ -1,5 +1,6 @@
 """Makes the parts from the configuration and puts them together; nothing runs yet."""
 
+import hashlib
 import socket
 import tempfile
 from contextlib import AsyncExitStack
@@ -31,9 +32,12 @@ from ami_planfix.recordings.parts import Recordings, have_links, make_recordings
 from ami_planfix.retention import Retention
 from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
+from ami_planfix.storage.notices import Notices, Topic
 from ami_planfix.storage.schema import open_database
 from ami_planfix.storage.settings import Settings
 from ami_planfix.timelines import Timelines
+
+LONGEST_OWNER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Parts:
     pipeline: Pipeline
     connection: Connection
     presence: Presence
+    notices: Notices
     clicks: MakeCall
     contacts: Contacts
     recordings: Recordings | None
@@ -77,11 +82,13 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     api = PlanfixApi(account.credentials, wording, section.timeout)
     stack.push_async_callback(api.close)
     pbx = config.ami.name
-    owner = f"{socket.gethostname()}{config.admin.socket}"
+    owner = _owner(config)
+    notices = Notices(database, pbx)
     outbox = Outbox(database, pbx, owner)
     presence = Presence(database, pbx, owner)
     delivery = _delivery(config, database, outbox, Observing(wording) if observe else api, board)
     account.listen(delivery.account_changed)
+    notices.listen(Topic.REPORTS, delivery.wake)
     numbering = Numbering(config)
     phones = Phones(numbering, settings)
     await phones.load()
@@ -114,10 +121,17 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         pipeline=pipeline,
         connection=connection,
         presence=presence,
+        notices=notices,
         clicks=clicks,
         contacts=contacts,
         recordings=recordings,
     )
+
+
+def _owner(config: Config) -> str:
+    """Name this daemon among those that share the database; the same after a restart."""
+    name = f"{socket.gethostname()}{config.admin.socket}"
+    return name if len(name) <= LONGEST_OWNER else hashlib.sha256(name.encode()).hexdigest()
 
 
 def _delivery(config: Config, database: Database, outbox: Outbox, planfix: Planfix, board: Board) -> Delivery:

@@ -352,7 +352,7 @@ class Pipeline:
         try:
             async with self._database.write() as connection:
                 await self._journal.write(connection, batch.rows, batch.gone)
-                await self._outbox.put(connection, batch.reports, self._clock())
+                await self._outbox.put(connection, batch.reports, self._clock() + self._database.skew)
                 if self._noting is not None and batch.reports:
                     await self._noting(connection, batch.reports)
         finally:

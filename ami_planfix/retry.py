@@ -36,4 +36,4 @@ def decide(failure: PlanfixError, attempt: int, chance: float) -> Again | Bury |
         return Bury()
     pause = min(FIRST * 2 ** min(attempt - 1, 30), LONGEST) * (0.5 + chance / 2)
     asked = failure.retry_after if isinstance(failure, PlanfixUnreachable) else None
-    return Again(max(pause, asked or 0.0))
+    return Again(max(pause, min(asked or 0.0, LONGEST)))

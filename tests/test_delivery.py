@@ -320,7 +320,7 @@ class TestAge:
             await bench.until("INCOMING 101", "COMPLETED 101 Success")
 
     async def test_a_popup_gets_too_old_while_it_waits_without_anything_else_happening(self, database_url: str) -> None:
-        async with Bench(database_url, QUICK._replace(popup_max_age=0.1)).open() as bench:
+        async with Bench(database_url, QUICK._replace(popup_max_age=5.0)).open() as bench:
             bench.planfix.faults.append(embedded.too_many("600"))
             await bench.put(bench.now(RANG))
             await bench.planfix.wait_for(lambda received: len(received) == 1)

@@ -24,8 +24,9 @@ def test_a_network_fault_is_never_given_up(attempt: int, chance: float) -> None:
     assert 0.5 <= verdict.after <= LONGEST
 
 
-def test_a_pause_that_planfix_asks_for_is_kept() -> None:
-    assert decide(PlanfixUnreachable("slow down", retry_after=400), 1, 0.5) == Again(400)
+def test_a_pause_that_planfix_asks_for_is_kept_up_to_our_longest() -> None:
+    assert decide(PlanfixUnreachable("slow down", retry_after=200), 1, 0.5) == Again(200)
+    assert decide(PlanfixUnreachable("slow down", retry_after=4000), 1, 0.5) == Again(LONGEST)
     assert decide(PlanfixUnreachable("slow down", retry_after=0), 1, 0.0) == Again(0.5)
 
 
