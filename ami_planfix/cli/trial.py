@@ -20,7 +20,7 @@ from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.planfix.messages import Wording, event_name
 from ami_planfix.trial import SEQUENCES, Sequence, reports_of
 
-SECTIONS = {"ami", "planfix", "storage"}
+SECTIONS = {"planfix", "storage"}
 Answers = list[tuple[Sequence, str, str]]
 """Each sequence, Planfix's answer, and what the administrator saw."""
 
@@ -53,7 +53,9 @@ def trial(
 
     It leaves a dozen calls in the history of the two employees.
     """
-    settings = load(config or DEFAULT, SECTIONS)
+    file = config or DEFAULT
+    ami = load(file, {"ami"}, secrets=False).ami  # only its name is asked for
+    settings = load(file, SECTIONS).model_copy(update={"ami": ami})
     if not yes:
         click.confirm(f"Send {len(SEQUENCES)} test calls with the number {phone} to Planfix?", abort=True, err=True)
     answers = asyncio.run(_try_all(settings, yes, employees, phone, number, pause))

@@ -26,6 +26,7 @@ from ami_planfix.phones import Phones
 from ami_planfix.pipeline import Pipeline
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.settings import Settings
 from tests.calls.memory import left_in
 from tests.calls.playing import NUMBERING, TRUNKS
 from tests.fuzz.corpus import a_story, damaged_history, joined, messages
@@ -178,7 +179,7 @@ async def _live(port: int, honest: Asterisk, database: Database) -> None:
     tracker = Tracker(numbering)
     pipeline = Pipeline(database, Outbox(database), tracker, lambda: None)
     settings = AmiSettings("127.0.0.1", port, "ami-planfix", "secret", timeout=PATIENCE, silence=PATIENCE)
-    connection = Connection(settings, pipeline, QUICK, greet=Phones("", numbering, database).ask)
+    connection = Connection(settings, pipeline, QUICK, greet=Phones(numbering, Settings(database)).ask)
     pipeline.attach(connection)
     tasks = [asyncio.create_task(pipeline.run()), asyncio.create_task(connection.run())]
     try:
