@@ -19,7 +19,8 @@ SNIPPETS = Path(__file__).parents[2] / "asterisk"
 
 ROUTES = """
 [from-trunk]
-; 60: no snippet; 61, 62: the name, by FastAGI and HTTP; 63, 64: the manager first; 65: the same in FreePBX; 66: data
+; 60: no snippet; 61, 62: the name, by FastAGI and HTTP; 63, 64: the manager first; 65, 67: the same in FreePBX, at once
+; and behind a time condition; 66: data
 exten => 74951230060,1,Dial(@TECH@/101,3)
 exten => 74951230061,1,Gosub(ami-planfix-contact,s,1(${EXTEN}))
  same => n,Dial(@TECH@/101,3)
@@ -30,6 +31,18 @@ exten => 74951230066,1,Set(PLANFIX_DATA_utm_source=yandex)
 exten => _7495123006[34],1,Gosub(ami-planfix-manager,s,1(${EXTEN},1))
  same => n,Dial(@TECH@/101,3)
 exten => 74951230065,1,Set(__FROM_DID=${EXTEN})
+ same => n,Goto(customdests,dest-1,1)
+
+exten => 74951230067,1,Set(__FROM_DID=${EXTEN})
+ same => n,Goto(timeconditions,1,1)
+
+; As FreePBX writes a time condition: in its hours to the custom destination, else on the normal way.
+[timeconditions]
+exten => 1,1,NoOp(TIMENOW: ${STRFTIME(${EPOCH},,%H:%M,%a,%e,%b)})
+ same => n,GotoIfTime(@HOURS@?truestate)
+ same => n(falsestate),NoOp(TIMECONDITION: false)
+ same => n,Goto(from-did-direct,101,1)
+ same => n(truestate),NoOp(TIMECONDITION: true)
  same => n,Goto(customdests,dest-1,1)
 
 ; As FreePBX writes a custom destination that returns.
@@ -91,6 +104,10 @@ class House:
         await self.over(client)
         return seconds
 
+    async def office_hours(self, hours: str) -> None:
+        """Let the manager be rung in these hours only, as GotoIfTime has them."""
+        await install(self.lab, self.home, hours)
+
     async def over(self, client: OutgoingCall) -> None:
         """Let the client give up, and wait until all is quiet."""
         await client.hang_up()
@@ -131,16 +148,26 @@ async def house(
             yield House(lab, home, process)
 
 
-async def install(lab: Lab, home: Home) -> None:
-    """Do what our documentation tells an administrator to do."""
+ALWAYS, NEVER = "*,*,*,*", "*,*,31,feb"
+
+
+async def install(lab: Lab, home: Home, hours: str = "") -> None:
+    """Do what our documentation tells an administrator to do; `hours`: those of the office, if it has any."""
     etc = lab.asterisk.folder / "etc"
+    begun = (etc / "extensions.conf.before", etc / "freepbx.conf.before")
+    for before in begun:
+        if not before.exists():
+            before.write_bytes(before.with_suffix("").read_bytes())
+        before.with_suffix("").write_bytes(before.read_bytes())
     for snippet in SNIPPETS.glob("extensions-*.conf"):
         text = snippet.read_text("utf-8").replace("PJSIP/", f"{lab.asterisk.technology}/")
         text = text.replace("127.0.0.1:4583", f"127.0.0.1:{home.fastagi_port}")
         text = text.replace("127.0.0.1:8093", f"127.0.0.1:{home.admin_port}")
         text = text.replace("Goto(from-internal,", "Goto(our-outside,")
+        if hours:
+            text = text.replace(";same => n,GotoIfTime(9:00-18:00,mon-fri,*,*?", f" same => n,GotoIfTime({hours}?")
         (etc / snippet.name).write_text(text, "utf-8")
-    routes = ROUTES.replace("@TECH@", lab.asterisk.technology)
+    routes = ROUTES.replace("@TECH@", lab.asterisk.technology).replace("@HOURS@", hours or ALWAYS)
     names = [path.name for path in sorted(SNIPPETS.glob("extensions-*.conf"))]
     hook = (SNIPPETS / "extensions-planfix-freepbx.conf").read_text("utf-8").rpartition(";[macro")[2]
     leave = "MacroExit()" if lab.asterisk.version == 16 else "Return()"

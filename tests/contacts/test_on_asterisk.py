@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from ami_planfix.demo.planfix import Fault, broken, cut, garbage, hang, refuse, refuse_token
-from tests.contacts.house import EXCLUDED, PREFIXED, House, house
+from tests.contacts.house import ALWAYS, EXCLUDED, NEVER, PREFIXED, House, house
 from tests.daemon_process import Process
 from tests.lab.asterisk import Driver
 
@@ -20,7 +20,7 @@ ASTERISKS: list[tuple[int, Driver]] = [(22, "pjsip"), (16, "pjsip"), (16, "chan_
 everywhere = pytest.mark.parametrize(("version", "driver"), ASTERISKS)
 
 NAME = "74951230061"
-MANAGER, FREEPBX = "74951230063", "74951230065"
+MANAGER, FREEPBX, FREEPBX_HOURS = "74951230063", "74951230065", "74951230067"
 LIMIT = 1.0
 
 
@@ -141,6 +141,17 @@ async def test_the_call_goes_to_the_manager_first_and_comes_back(
 
 
 @everywhere
+async def test_only_in_office_hours(version: int, driver: Driver, tmp_path: Path) -> None:
+    async with house(version, driver, tmp_path) as place:
+        place.knows("Иванов", manager="103")
+        for hours, rung in ((ALWAYS, "103"), (NEVER, "101")):
+            await place.office_hours(hours)
+            for did in (MANAGER, FREEPBX_HOURS):
+                await place.shown(did, rung)
+                assert place.lab.phones["101" if rung == "103" else "103"].is_quiet()
+
+
+@everywhere
 async def test_a_manager_who_cannot_be_reached_is_not_rung(version: int, driver: Driver, tmp_path: Path) -> None:
     async with house(version, driver, tmp_path) as place:
         lab = place.lab
@@ -241,8 +252,9 @@ async def started(place: House) -> Process:
     return process
 
 
-async def test_a_hundred_lookups_a_second_with_a_slow_planfix_and_the_calls_go_on(tmp_path: Path) -> None:
-    async with house(22, "pjsip", tmp_path, timeout=LIMIT) as place:
+@pytest.mark.parametrize("version", [22, 16])
+async def test_a_hundred_lookups_a_second_with_a_slow_planfix_and_the_calls_go_on(version: int, tmp_path: Path) -> None:
+    async with house(version, "pjsip", tmp_path, timeout=LIMIT) as place:
         place.planfix.fault_for = lambda _: hang()
         flood = asyncio.create_task(ask_often(place, 100, seconds=3))
         delays = [await place.delay(NAME) for _ in range(3)]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, TCPConnector
+from asyncinotify import Inotify, Mask
+from yarl import URL
 
 from ami_planfix.demo.planfix import EmbeddedPlanfix, Received
 from tests.cli.running import ami_planfix
@@ -27,6 +30,7 @@ from tests.recordings.sounds import most, samples_of
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
 SILENT = 0.05
+NOTHING = b'{"error": "Not found", "reason": "nothing is here"}'
 
 
 class Office(Home):
@@ -253,6 +257,15 @@ class TestRestart:
         assert await process.end() == 0
 
 
+async def make_mp3_instead(wav: Path) -> None:
+    """Do what scripts after a recording do."""
+    program = shutil.which("sox")
+    assert program
+    script = await asyncio.create_subprocess_exec(program, str(wav), str(wav.with_suffix(".mp3")))
+    assert await script.wait() == 0
+    await asyncio.to_thread(wav.unlink)
+
+
 class TestLater:
     async def test_the_link_survives_a_script_a_move_into_the_archive_and_a_restart(
         self, office: Office, tmp_path: Path
@@ -264,11 +277,7 @@ class TestLater:
         await recorded_on_client_channel(office.lab)
         link = (await office.record()).fields["record_link"]
         (there,) = sorted(office.lab.recordings_directory.glob("in-*.wav"), key=lambda path: path.stat().st_mtime)[-1:]
-        program = shutil.which("sox")
-        assert program
-        script = await asyncio.create_subprocess_exec(program, str(there), str(there.with_suffix(".mp3")))
-        assert await script.wait() == 0
-        there.unlink()
+        await make_mp3_instead(there)
         assert most(await office.sound_of(link), office.lab.client.frequency) > 0.2
         there.with_suffix(".mp3").rename(archive / there.with_suffix(".mp3").name)
         assert most(await office.sound_of(link), office.lab.client.frequency) > 0.2
@@ -276,6 +285,18 @@ class TestLater:
         process = await office.start()
         assert most(await office.sound_of(link), office.lab.client.frequency) > 0.2
         assert await process.end() == 0
+
+    async def test_a_script_that_is_quicker_than_we(self, at_work: Office) -> None:
+        with Inotify() as inotify:
+            inotify.add_watch(at_work.lab.recordings_directory, Mask.CLOSE_WRITE)
+            call = asyncio.create_task(recorded_on_client_channel(at_work.lab))
+            closed = await anext(aiter(inotify))
+        assert closed.path is not None
+        await make_mp3_instead(closed.path)
+        await call
+        samples = await at_work.sound_of((await at_work.record()).fields["record_link"])
+        assert most(samples, at_work.lab.client.frequency) > 0.2
+        assert not closed.path.exists()
 
     async def test_a_link_in_the_report_of_the_end_is_good_though_the_file_is_not_whole_yet(
         self, office: Office
@@ -306,33 +327,92 @@ class TestCommandLine:
             assert answer.status == 404
 
 
-class TestManyListeners:
-    async def test_two_hundred_slow_readers_do_not_delay_a_call(self, at_work: Office) -> None:
-        lab = at_work.lab
-        await recorded_on_client_channel(lab)
-        link = (await at_work.record()).fields["record_link"]
-        path = link[link.index("/recordings/") :]
-        writers: list[asyncio.StreamWriter] = []
-        for number in range(200):
-            source = (f"127.0.1.{number // 50 + 1}", 0)
-            _, writer = await asyncio.open_connection("127.0.0.1", at_work.server_port, local_addr=source, limit=1024)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            writers.append(writer)
-        taken = len(at_work.planfix.taken)
-        client = await lab.client.dial("74951230001")
-        part = await lab.phones["101"].rings()
-        rang = asyncio.get_running_loop().time()
-        await at_work.planfix.wait_for(lambda _: len(at_work.planfix.taken) > taken, LIMIT)
-        assert asyncio.get_running_loop().time() - rang < 2
-        await part.answer()
-        await talk(client, part, 0.5)
-        await finish(lab, client, part)
-        for writer in writers:
-            writer.close()
+READERS = 200
+LARGE = 64_000_000
+"""Bytes: no buffer on the way holds as much."""
+
+
+class TestAttacks:
+    async def test_two_hundred_slow_readers_do_not_delay_a_call(self, office: Office) -> None:
+        office.recordings["format"] = "original"
+        process = await office.start()
+        link, file = await self.recorded(office)
+        os.truncate(file, LARGE)
+        before = [await self.popup(office) for _ in range(5)]
+        readers = [await self.begin_to_read(office, link, number) for number in range(READERS)]
+        answers = [await reader.readline() for reader, _ in readers]
+        assert answers.count(b"HTTP/1.1 200 OK\r\n") == 4, answers  # of one link; the others may come again
+        assert set(answers) == {b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"}
+        meanwhile = [await self.popup(office) for _ in range(5)]
+        for _, writer in readers:
+            writer.transport.abort()
         async with ClientSession(connector=TCPConnector(local_addr=("127.0.2.1", 0))) as session:
             async with asyncio.timeout(LIMIT):
                 status = 503
                 while status == 503:
-                    async with session.get(link) as answer:
+                    async with session.get(link, headers={"Range": "bytes=0-99"}) as answer:
                         status = answer.status
-        assert status == 200
+        assert status == 206
+        assert await process.end() == 0
+        for what, seconds in ("alone", before), (f"with {READERS} slow readers", meanwhile):
+            print(f"ms from ringing to the popup, {what}:", *(f"{1000 * one:.0f}" for one in sorted(seconds)))
+
+    async def test_nothing_but_the_recording_is_given(self, office: Office, tmp_path: Path) -> None:
+        office.recordings["format"] = "original"
+        process = await office.start()
+        link, file = await self.recorded(office)
+        base, signature, name = link.rsplit("/", 2)
+        secret = tmp_path / "secret.wav"
+        secret.write_bytes(b"S" * 5000)
+        tricks = (
+            f"{base}/{'0' * 32}/{name}",
+            f"{base}/{signature}/1.1.wav",
+            f"{base}/{signature}/..%2f..%2f{secret.name}",
+            f"{base}/{signature}/%2e%2e/%2e%2e/etc/passwd",
+            f"{base}/",
+        )
+        assert [await self.asked(URL(trick, encoded=True)) for trick in tricks] == [(404, NOTHING)] * len(tricks)
+        assert (await self.asked(URL(link, encoded=True)))[0] == 200
+        file.unlink()
+        file.symlink_to(secret)
+        assert await self.asked(URL(link, encoded=True)) == (404, NOTHING)
+        file.unlink()
+        assert await process.end() == 0
+
+    async def recorded(self, office: Office) -> tuple[str, Path]:
+        """Let a call be recorded: its link and its file."""
+        await recorded_on_client_channel(office.lab)
+        record = await office.record()
+        callid = record.fields["callid"]
+        return record.fields["record_link"], office.lab.recordings_directory / f"in-{callid}.wav"
+
+    async def popup(self, office: Office) -> float:
+        """Let a call ring and be given up: the seconds from the ringing until Planfix knows."""
+        lab, taken = office.lab, len(office.planfix.taken)
+        client = await lab.client.dial("74951230001")
+        part = await lab.phones["101"].rings()
+        rang = asyncio.get_running_loop().time()
+        await office.planfix.wait_for(lambda _: len(office.planfix.taken) > taken, LIMIT)
+        delay = asyncio.get_running_loop().time() - rang
+        await client.hang_up()
+        await part.ended()
+        await lab.quiet()
+        await office.planfix.wait_for(lambda _: len(office.planfix.taken) > taken + 1, LIMIT)
+        return delay
+
+    async def begin_to_read(
+        self, office: Office, link: str, number: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Ask for a link from an address of one's own, and take next to nothing."""
+        taking = socket.socket()
+        taking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        taking.setblocking(False)
+        taking.bind((f"127.0.1.{number // 50 + 1}", 0))
+        await asyncio.get_running_loop().sock_connect(taking, ("127.0.0.1", office.server_port))
+        reader, writer = await asyncio.open_connection(sock=taking, limit=1024)
+        writer.write(f"GET {URL(link).raw_path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        return reader, writer
+
+    async def asked(self, url: URL) -> tuple[int, bytes]:
+        async with ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.read()
