@@ -2,18 +2,23 @@
 
 `SHAPES` is the table: for each event, the class that it becomes and where each field of that class comes
 from, in the order of its fields. A channel is a group of headers with a common prefix (`Dest`, `LocalOne`).
-What an event says is never trusted: garbage becomes a default, and an event without its channel nothing.
+
+Most messages are dropped on their bytes alone. Of the others the values of the headers are taken in one of two
+ways: one match of a pattern of all lines as Asterisk writes them, or, for what is written otherwise, one search for
+each header. What becomes of the values is the same. What an event says is never trusted: garbage becomes a
+default, and an event without its channel nothing.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from sys import intern
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ami_planfix.ami.wire import decode_text, event_name, parse
 from ami_planfix.calls import events, menus
 from ami_planfix.calls.attributes import VARIABLE
-from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
+from ami_planfix.calls.events import Channel, Event, Uniqueid
 
 VARIABLES = frozenset(
     {
@@ -38,11 +43,15 @@ LONGEST_CHOICE = 6
 USER_EVENT = "PlanfixData"
 """The `UserEvent` that is decoded."""
 
+RARE = frozenset({b"FullyBooted"})
+"""Events of no call that somebody else here waits for."""
+
 # The years 2000 and 2100: a PBX without a clock says 1970.
 _EARLIEST, _LATEST = 946_684_800.0, 4_102_444_800.0
 
-_Column = Callable[[str], object]
-"""Finds one field of an event in its text."""
+
+Values = tuple[str, ...]
+"""Values of an event's headers; one that is not there is `''` or None."""
 
 
 class _IncompleteError(Exception):
@@ -54,18 +63,31 @@ def decode(raw: bytes, arrival: float) -> Event | None:
 
     `arrival` (seconds since the epoch) is the event's time if it has none of its own that can be one.
     """
-    # `event_name` written out for the ordinary first line: most events end here.
-    end = raw.find(b"\r", 7, 80)
-    shape = SHAPES.get(raw[7:end])
-    if end < 0 or not raw.startswith(b"Event: "):
-        shape = SHAPES.get(event_name(raw))
+    shape = SHAPES.get(event_name(raw))
     if shape is None or (shape.peek is not None and not shape.peek(raw)):
         return None
-    text = _text_of(raw)
-    try:
-        return shape.make(_time(text, arrival), *[column(text) for column in shape.columns])
-    except _IncompleteError:
-        return None
+    return shape.read(raw, arrival)
+
+
+def decode_all(
+    messages: Iterable[bytes], arrival: float, is_for_others: Callable[[bytes], bool], *, ask_always: bool
+) -> Iterator[tuple[Event, bytes]]:
+    """Decode what is an event that the tracker uses, in order; the way that every message of a busy PBX takes.
+
+    `is_for_others` is asked of whatever is no ordinary event, or always: what it takes is not decoded.
+    """
+    for raw in messages:
+        # Most messages are dropped after these few steps: what follows the first line is not looked at.
+        line = raw[: raw.find(b"\r", 7, 80)]
+        shape = _FIRST_LINES.get(line)
+        if ask_always or (shape is None and (line in _RARE_LINES or not line.startswith(b"Event: "))):
+            event = None if is_for_others(raw) else decode(raw, arrival)
+        elif shape is None or (shape.peek is not None and not shape.peek(raw)):
+            continue
+        else:
+            event = shape.read(raw, arrival)
+        if event is not None:
+            yield event, raw
 
 
 def _text_of(raw: bytes) -> str:
@@ -79,38 +101,39 @@ def _text_of(raw: bytes) -> str:
 
 
 def _value(text: str, header: str) -> str:
-    """Return a header's value, `''` if there is none; `header` has the CR LF before it and its colon."""
-    start = text.find(header)
+    """Return a header's value, `''` if there is none."""
+    start = text.find(f"\r\n{header}:")
     if start < 0:
         return ""
-    start += len(header)
+    start += len(header) + 3
     end = text.find("\r\n", start)
     return (text[start:end] if end >= 0 else text[start:]).removeprefix(" ")
 
 
-def _begin(header: str) -> str:
-    return f"\r\n{header}:"
+# From values to fields
+
+_Read = Callable[[Any], object]
+"""Makes one field of an event out of the value of its header, or the values of its headers."""
 
 
-_TIMESTAMP = _begin("Timestamp")
+class _Column(NamedTuple):
+    """Where a field comes from."""
+
+    headers: tuple[str, ...]
+    """Of whose values it is made."""
+    lines: str
+    """A pattern of its lines as Asterisk writes them, with a group for each of the headers."""
+    read: _Read
+    always: bool = True
+    """Asterisk always writes these lines."""
 
 
-def _time(text: str, arrival: float) -> float:
-    try:
-        at = float(_value(text, _TIMESTAMP))
-    except ValueError:
-        return arrival
-    return at if _EARLIEST <= at < _LATEST else arrival
+def _line(header: str) -> str:
+    return rf"\r\n{header}: ([^\r]*+)"
 
 
-_STATES = {str(state): state for state in range(10)}
-
-
-def _number(value: str) -> int | None:
-    try:
-        return int(value)
-    except ValueError:
-        return None
+def _single(header: str, read: Callable[[str], object], *, always: bool = True) -> _Column:
+    return _Column((header,), _line(header), read, always)
 
 
 _CHANNEL_HEADERS = (
@@ -131,35 +154,22 @@ _CHANNEL_HEADERS = (
 )
 """In the order in which Asterisk writes them (Asterisk: main/manager_channels.c)."""
 
-_USED = (
-    "Channel",
-    "ChannelState",
-    "CallerIDNum",
-    "ConnectedLineNum",
-    "Context",
-    "Exten",
-    "Uniqueid",
-    "Linkedid",
-)
+_USED = ("Channel", "ChannelState", "CallerIDNum", "ConnectedLineNum", "Context", "Exten", "Uniqueid", "Linkedid")
+
+_STATES = {str(state): state for state in range(10)}
+
+_make_channel: Callable[[tuple[object, ...]], Channel] = partial(tuple.__new__, Channel)  # twice as fast as Channel()
 
 
-def _channel(prefix: str) -> Callable[[str], Channel | None]:
-    # One search takes all the headers of a channel if they stand as Asterisk writes them; else one for each.
-    in_order = re.compile(
-        "".join(rf"\r\n{prefix}{name}: " + (r"([^\r]*)" if name in _USED else r"[^\r]*") for name in _CHANNEL_HEADERS)
-    )
-    headers = [_begin(prefix + name) for name in _USED]
-
-    def column(text: str) -> Channel | None:
-        found = in_order.search(text)
-        values = found.groups() if found else [_value(text, header) for header in headers]
-        name, state, caller, connected, context, exten, uniqueid, linkedid = values
-        if not uniqueid or uniqueid == "none":  # `none`: a global variable was set
-            return None
-        # The same few strings come in every event of a call: interned, a call keeps each of them once.
-        return Channel(
-            Uniqueid(intern(uniqueid)),
-            Linkedid(intern(linkedid or uniqueid)),
+def _needed_channel(values: Values) -> Channel:
+    name, state, caller, connected, context, exten, uniqueid, linkedid = values
+    if not uniqueid or uniqueid == "none":  # `none`: a global variable was set
+        raise _IncompleteError
+    # The same few strings come in every event of a call: interned, a call keeps each of them once.
+    return _make_channel(
+        (
+            intern(uniqueid),
+            intern(linkedid or uniqueid),
             intern(name),
             _STATES[state] if state in _STATES else _number(state) or 0,
             "" if caller == "<unknown>" else caller,
@@ -167,79 +177,75 @@ def _channel(prefix: str) -> Callable[[str], Channel | None]:
             intern(context),
             exten,
         )
+    )
 
-    return column
+
+def _channel_if_any(values: Values) -> Channel | None:
+    try:
+        return _needed_channel(values)
+    except _IncompleteError:
+        return None
+
+
+def _channel(prefix: str, read: _Read, *, always: bool) -> _Column:
+    lines = (_line(prefix + name) if name in _USED else rf"\r\n{prefix}{name}: [^\r]*+" for name in _CHANNEL_HEADERS)
+    return _Column(tuple(prefix + name for name in _USED), "".join(lines), read, always)
 
 
 def _who(prefix: str) -> _Column:
-    find = _channel(prefix)
-
-    def column(text: str) -> Channel:
-        channel = find(text)
-        if channel is None:
-            raise _IncompleteError
-        return channel
-
-    return column
+    return _channel(prefix, _needed_channel, always=True)
 
 
-def _text(header: str) -> _Column:
-    begin = _begin(header)
+def _perhaps(prefix: str) -> _Column:
+    return _channel(prefix, _channel_if_any, always=False)
 
-    def column(text: str) -> str:
-        value = _value(text, begin)
-        return "" if value == "<unknown>" else intern(value)
 
-    return column
+def _known(value: str) -> str:
+    return "" if not value or value == "<unknown>" else intern(value)
+
+
+def _needed(value: str) -> str:
+    if value in _NOT_AN_ID:
+        raise _IncompleteError
+    return intern(value)
+
+
+def _number(value: str) -> int | None:
+    try:
+        return int(value) if value else None
+    except ValueError:
+        return None
+
+
+def _text(header: str, *, always: bool = True) -> _Column:
+    return _single(header, _known, always=always)
 
 
 def _id(header: str) -> _Column:
-    begin = _begin(header)
-
-    def column(text: str) -> str:
-        value = _value(text, begin)
-        if value in _NOT_AN_ID:
-            raise _IncompleteError
-        return intern(value)
-
-    return column
+    return _single(header, _needed)
 
 
 _NOT_AN_ID = frozenset({"", "<null>", "<unknown>"})
 
 
 def _optional_id(header: str) -> _Column:
-    begin = _begin(header)
-    return lambda text: intern(_value(text, begin)) or None
+    return _single(header, lambda value: intern(value) if value else None, always=False)
 
 
 def _optional_number(header: str) -> _Column:
-    begin = _begin(header)
-    return lambda text: _number(_value(text, begin))
+    return _single(header, _number, always=False)
 
 
 def _number_or_zero(header: str) -> _Column:
-    begin = _begin(header)
-    return lambda text: _number(_value(text, begin)) or 0
+    return _single(header, lambda value: _number(value) or 0)
 
 
 def _is_one(header: str) -> _Column:
-    begin = _begin(header)
-    return lambda text: _value(text, begin) == "1"
+    return _single(header, lambda value: value == "1")
 
 
-def _is_success(text: str) -> bool:
-    return _value(text, _RESPONSE) == "Success"
-
-
-_RESPONSE = _begin("Response")
-
-
-def _variable(text: str) -> str:
-    return _variable_name(_value(text, _VARIABLE))
-
-
-_VARIABLE = _begin("Variable")
+def _is_success(header: str) -> _Column:
+    return _single(header, lambda value: value == "Success")
 
 
 def _variable_name(value: str) -> str:
@@ -247,12 +253,11 @@ def _variable_name(value: str) -> str:
     return intern(value.lstrip("_"))
 
 
-def _wanted_variable(name: str) -> bool:
-    return name in VARIABLES or name.startswith(DATA_PREFIX)
-
+# What is worth decoding at all
 
 _VARIABLE_BYTES = frozenset(name.encode() for name in VARIABLES)
 _DATA_PREFIX_BYTES = DATA_PREFIX.encode()
+_FIRST_LETTERS = frozenset({b"_", _DATA_PREFIX_BYTES[:1], *(name[:1] for name in _VARIABLE_BYTES)})
 _APPLICATION_BYTES = frozenset(name.encode() for name in APPLICATIONS)
 _USER_EVENT_LINE = "\r\nUserEvent: "
 _USER_EVENT_BYTES = USER_EVENT.encode() + b"\r"
@@ -260,11 +265,12 @@ _NO_FIELDS = frozenset({"ActionID", "Uniqueid"})
 
 
 def _peek_variable(raw: bytes) -> bool:
-    start = raw.rfind(b"\nVariable: ")
-    end = raw.find(b"\r", start + 11)
-    if start < 0 or end < 0:
-        return _wanted_variable(_variable_name(parse(raw).get("Variable")))
-    name = raw[start + 11 : end].lstrip(b"_")
+    start = raw.rfind(b"\nVariable: ") + 11
+    if start > 10 and raw[start : start + 1] not in _FIRST_LETTERS:
+        return False
+    end = raw.find(b"\r", start)
+    name = raw[start:end] if start > 10 and end >= 0 else parse(raw).get("Variable").encode()
+    name = name.lstrip(b"_")
     return name in _VARIABLE_BYTES or name.startswith(_DATA_PREFIX_BYTES)
 
 
@@ -297,89 +303,143 @@ def _told_fields(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name.strip(), value.strip()) for name, colon, value in told if colon and name not in _NO_FIELDS)
 
 
-class _Shape(NamedTuple):
-    make: Callable[..., Event]
-    columns: tuple[_Column, ...]
-    peek: Callable[[bytes], bool] | None = None
-    """Decides on the bytes alone whether the event is worth decoding."""
+# Shapes
+
+_TIMESTAMP = "Timestamp"
+_BEGINNING = rf"[^\r]*+(?>(?:\r\n[^\r]*+){{0,3}}?{_line(_TIMESTAMP)})?+"
 
 
-def _shape(make: Callable[..., Event], *columns: _Column) -> _Shape:
-    return _Shape(make, columns)
+class _Shape:
+    """How one kind of event is read."""
+
+    def __init__(
+        self, make: Callable[..., Event], *columns: _Column, peek: Callable[[bytes], bool] | None = None
+    ) -> None:
+        self.peek = peek
+        """Decides on the bytes alone whether the event is worth decoding."""
+        self._make = make
+        self._headers = (_TIMESTAMP, *(header for column in columns for header in column.headers))
+        # Lines of no use between two columns are skipped. Nothing is tried twice (`(?>`): this stays linear.
+        self._ordinary = re.compile(
+            _BEGINNING + "".join(rf"(?>(?:\r\n[^\r]*+)*?{one.lines}){'' if one.always else '?+'}" for one in columns)
+        )
+        places = [1 + sum(len(one.headers) for one in columns[:index]) for index in range(len(columns))]
+        self._fields = tuple(
+            (one.read, place if len(one.headers) == 1 else slice(place, place + len(one.headers)))
+            for one, place in zip(columns, places, strict=True)
+        )
+        optional = [(0, _TIMESTAMP)]
+        optional += [(place, one.headers[0]) for one, place in zip(columns, places, strict=True) if not one.always]
+        self._optional = tuple((place, f"\r\n{header}:") for place, header in optional)
+
+    def read(self, raw: bytes, arrival: float) -> Event | None:
+        """Make the event; None if it lacks something without which it says nothing."""
+        text = _text_of(raw)
+        found = self._ordinary.match(text)
+        values: Values = found.groups() if found is not None else ()
+        for place, header in self._optional:
+            if found is None or (values[place] is None and header in text):
+                # A header is not where Asterisk writes it.
+                values = tuple([_value(text, header) for header in self._headers])
+                break
+        try:
+            return self._make(_time(values[0], arrival), *[read(values[place]) for read, place in self._fields])
+        except _IncompleteError:
+            return None
+
+
+class _UserEventShape(_Shape):
+    def read(self, raw: bytes, arrival: float) -> Event | None:
+        """Make the event: what it says are lines of their own."""
+        text = _text_of(raw)
+        uniqueid = _value(text, "Uniqueid")
+        if uniqueid in _NOT_AN_ID:
+            return None
+        at = _time(_value(text, _TIMESTAMP), arrival)
+        return events.UserEvent(at, Uniqueid(intern(uniqueid)), _told_fields(text))
+
+
+def _time(value: str | None, arrival: float) -> float:
+    try:
+        at = float(value or "")
+    except ValueError:
+        return arrival
+    return at if _EARLIEST <= at < _LATEST else arrival
 
 
 _THE_CHANNEL = _who("")
 _LOCAL_HALVES = (_who("LocalOne"), _who("LocalTwo"))
-_DIAL = (_channel(""), _who("Dest"))
+_DIAL = (_perhaps(""), _who("Dest"))
 
 SHAPES: dict[bytes, _Shape] = {
-    b"Newchannel": _shape(events.Newchannel, _THE_CHANNEL),
-    b"Newstate": _shape(events.Newstate, _THE_CHANNEL),
-    b"NewCallerid": _shape(events.NewCallerid, _THE_CHANNEL),
-    b"Rename": _shape(events.Rename, _id("Uniqueid"), _id("Newname")),
-    b"Newexten": _Shape(events.Newexten, (_THE_CHANNEL, _text("Application"), _text("AppData")), _peek_application),
+    b"Newchannel": _Shape(events.Newchannel, _THE_CHANNEL),
+    b"Newstate": _Shape(events.Newstate, _THE_CHANNEL),
+    b"NewCallerid": _Shape(events.NewCallerid, _THE_CHANNEL),
+    b"Rename": _Shape(events.Rename, _id("Uniqueid"), _id("Newname")),
+    b"Newexten": _Shape(events.Newexten, _THE_CHANNEL, _text("Application"), _text("AppData"), peek=_peek_application),
     b"VarSet": _Shape(
-        events.VarSet,
-        (_channel(""), _variable, _text("Value")),
-        _peek_variable,
+        events.VarSet, _perhaps(""), _single("Variable", _variable_name), _text("Value"), peek=_peek_variable
     ),
-    b"UserEvent": _Shape(events.UserEvent, (_id("Uniqueid"), _told_fields), _peek_user_event),
-    b"OriginateResponse": _shape(
+    b"UserEvent": _UserEventShape(events.UserEvent, peek=_peek_user_event),
+    b"OriginateResponse": _Shape(
         events.OriginateResponse,
         _id("Uniqueid"),
         _text("Channel"),
         _text("Exten"),
-        _is_success,
+        _is_success("Response"),
         _number_or_zero("Reason"),
     ),
-    b"DialBegin": _shape(events.DialBegin, *_DIAL, _text("DialString")),
-    b"DialState": _shape(events.DialState, *_DIAL, _text("DialStatus")),
-    b"DialEnd": _shape(events.DialEnd, *_DIAL, _text("DialStatus"), _text("Forward")),
-    b"HangupRequest": _shape(events.HangupRequest, _THE_CHANNEL, _optional_number("Cause"), _text("TechCause")),
-    b"Hangup": _shape(events.Hangup, _THE_CHANNEL, _number_or_zero("Cause"), _text("TechCause")),
-    b"BridgeEnter": _shape(
+    b"DialBegin": _Shape(events.DialBegin, *_DIAL, _text("DialString", always=False)),
+    b"DialState": _Shape(events.DialState, *_DIAL, _text("DialStatus")),
+    b"DialEnd": _Shape(events.DialEnd, *_DIAL, _text("DialStatus"), _text("Forward", always=False)),
+    b"HangupRequest": _Shape(
+        events.HangupRequest, _THE_CHANNEL, _optional_number("Cause"), _text("TechCause", always=False)
+    ),
+    b"Hangup": _Shape(events.Hangup, _THE_CHANNEL, _number_or_zero("Cause"), _text("TechCause", always=False)),
+    b"BridgeEnter": _Shape(
         events.BridgeEnter,
         _id("BridgeUniqueid"),
         _text("BridgeType"),
         _text("BridgeTechnology"),
-        _text("BridgeCreator"),
         _THE_CHANNEL,
         _optional_id("SwapUniqueid"),
     ),
-    b"BridgeLeave": _shape(events.BridgeLeave, _id("BridgeUniqueid"), _THE_CHANNEL),
-    b"BridgeDestroy": _shape(events.BridgeDestroy, _id("BridgeUniqueid")),
-    b"BridgeMerge": _shape(events.BridgeMerge, _id("ToBridgeUniqueid"), _id("FromBridgeUniqueid")),
-    b"LocalBridge": _shape(events.LocalBridge, *_LOCAL_HALVES),
-    b"LocalOptimizationBegin": _shape(events.LocalOptimizationBegin, *_LOCAL_HALVES),
-    b"LocalOptimizationEnd": _shape(events.LocalOptimizationEnd, *_LOCAL_HALVES),
-    b"BlindTransfer": _shape(
+    b"BridgeLeave": _Shape(events.BridgeLeave, _id("BridgeUniqueid"), _THE_CHANNEL),
+    b"BridgeDestroy": _Shape(events.BridgeDestroy, _id("BridgeUniqueid")),
+    b"BridgeMerge": _Shape(events.BridgeMerge, _id("ToBridgeUniqueid"), _id("FromBridgeUniqueid")),
+    b"LocalBridge": _Shape(events.LocalBridge, *_LOCAL_HALVES),
+    b"LocalOptimizationBegin": _Shape(events.LocalOptimizationBegin, *_LOCAL_HALVES),
+    b"LocalOptimizationEnd": _Shape(events.LocalOptimizationEnd, *_LOCAL_HALVES),
+    b"BlindTransfer": _Shape(
         events.BlindTransfer,
         _who("Transferer"),
-        _channel("Transferee"),
+        _perhaps("Transferee"),
         _text("BridgeUniqueid"),
         _text("Context"),
         _text("Extension"),
     ),
-    b"AttendedTransfer": _shape(
+    b"AttendedTransfer": _Shape(
         events.AttendedTransfer,
         _text("Result"),
         _who("OrigTransferer"),
         _who("SecondTransferer"),
-        _channel("Transferee"),
-        _channel("TransferTarget"),
+        _perhaps("Transferee"),
+        _perhaps("TransferTarget"),
         _text("DestType"),
-        _text("DestApp"),
-        _optional_id("DestBridgeUniqueid"),
+        _text("DestApp", always=False),
     ),
-    b"Pickup": _shape(events.Pickup, _THE_CHANNEL, _who("Target")),
-    b"ParkedCall": _shape(events.ParkedCall, _who("Parkee"), _text("ParkerDialString")),
-    b"ParkedCallTimeOut": _shape(events.ParkedCallTimeOut, _who("Parkee"), _text("ParkerDialString")),
-    b"UnParkedCall": _shape(events.UnParkedCall, _who("Parkee"), _who("Retriever")),
-    b"MixMonitorStart": _shape(events.MixMonitorStart, _THE_CHANNEL),
-    b"MixMonitorStop": _shape(events.MixMonitorStop, _THE_CHANNEL),
-    b"MixMonitorMute": _shape(events.MixMonitorMute, _THE_CHANNEL, _is_one("State")),
-    b"MonitorStart": _shape(events.MonitorStart, _THE_CHANNEL),
-    b"MonitorStop": _shape(events.MonitorStop, _THE_CHANNEL),
-    b"ChanSpyStart": _shape(events.ChanSpyStart, _who("Spyer"), _channel("Spyee")),
+    b"Pickup": _Shape(events.Pickup, _THE_CHANNEL, _who("Target")),
+    b"ParkedCall": _Shape(events.ParkedCall, _who("Parkee"), _text("ParkerDialString")),
+    b"ParkedCallTimeOut": _Shape(events.ParkedCallTimeOut, _who("Parkee"), _text("ParkerDialString")),
+    b"UnParkedCall": _Shape(events.UnParkedCall, _who("Parkee"), _who("Retriever")),
+    b"MixMonitorStart": _Shape(events.MixMonitorStart, _THE_CHANNEL),
+    b"MixMonitorStop": _Shape(events.MixMonitorStop, _THE_CHANNEL),
+    b"MixMonitorMute": _Shape(events.MixMonitorMute, _THE_CHANNEL, _is_one("State")),
+    b"MonitorStart": _Shape(events.MonitorStart, _THE_CHANNEL),
+    b"MonitorStop": _Shape(events.MonitorStop, _THE_CHANNEL),
+    b"ChanSpyStart": _Shape(events.ChanSpyStart, _who("Spyer"), _perhaps("Spyee")),
 }
-"""AMI's name of an event -> the class and, in the order of its fields after `at`, their sources."""
+"""AMI's name of an event -> the class and, in the order of its fields after `at` and of the message, their sources."""
+
+_FIRST_LINES = {b"Event: " + name: shape for name, shape in SHAPES.items()}
+_RARE_LINES = frozenset(b"Event: " + name for name in RARE)

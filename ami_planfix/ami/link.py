@@ -183,7 +183,8 @@ class Link(asyncio.Protocol):
         except WireError as error:
             self.drop(error)
             return
-        self._ears.take(messages, time.time(), self._is_answer)
+        asked = self._waiting or self.expected
+        self._ears.take(messages, time.time(), self._is_answer if asked else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait (asyncio)."""

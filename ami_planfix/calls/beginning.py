@@ -32,10 +32,12 @@ class Beginnings:
                 self._go_out(channel, moment)
         if channel.bridge is not None:
             for member in (channel, *conversation(channel)):
-                self._adopt(member, moment)
+                if member.is_line and member.extension is None:
+                    self._adopt(member, moment)
         elif channel.rang and channel.dial is not None and channel.dial.source is not None:
             for caller in origin(channel.dial.source):
-                self._adopt(caller, moment)
+                if caller.is_line and caller.extension is None:
+                    self._adopt(caller, moment)
 
     def look_back(self, channel: Channel, moment: Moment) -> None:
         """See what is left to say of a channel that is gone and with which no call began."""
@@ -48,8 +50,8 @@ class Beginnings:
         if not self._register.stands_for_a_call(channel) and self._asked_in_vain(channel):
             self._report_unplaced(channel, moment)
         if channel.extension is not None and _originated(channel) and channel.state != events.UP:
-            why = f"cause {channel.hangup_cause}"
-            moment.notes.append(f"{channel.extension} did not pick up ({why}), so nobody else was called (rule 17)")
+            words = "{} did not pick up (cause {}), so nobody else was called (rule 17)"
+            moment.note(words, channel.extension, channel.hangup_cause)
 
     def _asked_in_vain(self, channel: Channel) -> bool:
         """Tell whether a channel wanted to call an outside number, and no leg was made (rule 16)."""
@@ -70,7 +72,7 @@ class Beginnings:
         if extension is None or self._directory.is_company(number):
             return
         if not channel.plan.tried_trunk and channel.hangup_requested:
-            moment.notes.append(f"{channel.name} hung up before {number} was dialled: nothing is sent (rule 16)")
+            moment.note("{} hung up before {} was dialled: nothing is sent (rule 16)", channel.name, number)
             return
         call = self._call(channel.first.linkedid, channel, Direction.OUTGOING, moment)
         call.phone, call.did = number, self._directory.common_number()
@@ -142,13 +144,13 @@ class Beginnings:
             channel.extension = self._directory.mobile_of(caller)
         number = self._directory.number(caller)
         if channel.extension is not None:
-            moment.notes.append(f"{channel.name} is {channel.extension}, calling from {caller} (rules 19, 28)")
+            moment.note("{} is {}, calling from {} (rules 19, 28)", channel.name, channel.extension, caller)
         elif self._directory.is_company(number):
             channel.silence = Silence.COMPANY
-            moment.notes.append(f"{channel.name} shows the company's own number {number}: no client (rule 27)")
+            moment.note("{} shows the company's own number {}: no client (rule 27)", channel.name, number)
         else:
             call = self._follow(channel, Direction.INCOMING, moment)
-            moment.notes.append(f"incoming call {call.callid} from {call.phone or 'a hidden number'} to {call.did}")
+            moment.note("incoming call {} from {} to {}", call.callid, call.phone or "a hidden number", call.did)
 
     def _follow(self, client: Channel, direction: Direction, moment: Moment) -> Call:
         """Begin a call whose client is there already."""
@@ -199,7 +201,7 @@ class Beginnings:
             self._set_outgoing_numbers(call, leg)
             for caller in callers:
                 self._register.enter(caller, call)
-            moment.notes.append(f"outgoing call {call.callid} to {call.phone}")
+            moment.note("outgoing call {} to {}", call.callid, call.phone)
         self._register.enter(leg, call)
         call.dial(leg, moment)
 
@@ -225,7 +227,7 @@ class Beginnings:
         Rule 25: an Originate dialled the client first. And what is left to do if the events of the beginning
         were lost: a line whose state was Ring called us, any other was called.
         """
-        if not line.is_line or line.extension is not None or not line.alive or self._register.stands_for_a_call(line):
+        if not line.alive or self._register.stands_for_a_call(line):
             return
         dial = line.dial
         number = dial.number if dial is not None else self._directory.number(line.first.caller)
@@ -238,7 +240,7 @@ class Beginnings:
             return
         came_in = dial is None and line.first.state != events.DOWN
         call = self._follow(line, Direction.INCOMING if came_in else Direction.OUTGOING, moment)
-        moment.notes.append(f"call {call.callid} with {call.phone} found under way (rule 25)")
+        moment.note("call {} with {} found under way (rule 25)", call.callid, call.phone)
 
     def _call(self, linkedid: str, first: Channel, direction: Direction, moment: Moment) -> Call:
         """Begin a call: its callid is the Linkedid; within another call its first channel's Uniqueid."""

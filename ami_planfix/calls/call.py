@@ -83,8 +83,9 @@ class Call:
             self.attributes.note(None, (*self.owners.values(), *self.attempts))
             self._observe_dialling(moment)
         if self.client is not None and not self.over:
-            self.attributes.note(self.client, (*conversation(self.client), *ringing(self.client)))
-            self._observe_client(self.client, moment)
+            heard, legs = conversation(self.client), ringing(self.client)
+            self.attributes.note(self.client, heard + legs)
+            self._observe_client(self.client, heard, legs, moment)
         self._count_talk()
 
     def dial(self, leg: Channel, moment: Moment) -> None:
@@ -150,9 +151,8 @@ class Call:
         if leg.alive and not status:
             status = "CANCEL"  # handed over while it still rang: the employee gave up waiting
         outcome = causes.outcome(cause, leg.tech_cause, status)
-        moment.notes.append(
-            f"not answered: cause {cause}, {leg.tech_cause or 'no SIP status'}, {status or 'no DialStatus'}: {outcome}"
-        )
+        told = (cause, leg.tech_cause or "no SIP status", status or "no DialStatus", outcome)
+        moment.note("not answered: cause {}, {}, {}: {}", *told)
         open_parts = self._open()
         for part in open_parts[:-1]:
             self._complete(part, Outcome.CANCELED, "18", moment)
@@ -162,23 +162,25 @@ class Call:
 
     # With a client
 
-    def _observe_client(self, client: Channel, moment: Moment) -> None:
-        talking = self._who_talks(client)
-        rings = self._whose_phones_ring(client, talking)
-        self._let_leave(client, talking, moment)
-        self._let_fall_silent(rings, talking, moment)
-        for extension, legs in rings.items():
-            self._let_ring(extension, legs, rings, moment)
+    def _observe_client(self, client: Channel, heard: list[Channel], legs: list[Channel], moment: Moment) -> None:
+        talking = self._who_talks(heard)
+        rings = self._whose_phones_ring(legs, talking) if legs else {}
+        if self.parts:
+            self._let_leave(client, talking, moment)
+            self._let_fall_silent(rings, talking, moment)
+        for extension, its_legs in rings.items():
+            self._let_ring(extension, its_legs, rings, moment)
         if talking:
             self._let_meet(talking, moment)
-        self._let_leave_conference(moment)
-        self._note_recordings(client)
+        if len(self.parts) > 1:
+            self._let_leave_conference(moment)
+        self._note_recordings(client, heard)
         if not client.alive:
             self._end(client, moment, "4")
 
-    def _who_talks(self, client: Channel) -> dict[Extension, list[Channel]]:
+    def _who_talks(self, heard: list[Channel]) -> dict[Extension, list[Channel]]:
         found: dict[Extension, list[Channel]] = {}
-        for channel in conversation(client):
+        for channel in heard:
             extension = None if channel.spies else self._whose(channel)
             if extension is not None:
                 found.setdefault(extension, []).append(channel)
@@ -187,10 +189,10 @@ class Call:
         return found
 
     def _whose_phones_ring(
-        self, client: Channel, talking: Mapping[Extension, list[Channel]]
+        self, legs: list[Channel], talking: Mapping[Extension, list[Channel]]
     ) -> dict[Extension, list[Channel]]:
         found: dict[Extension, list[Channel]] = {}
-        for leg in ringing(client):
+        for leg in legs:
             if self.first_dialled is None:
                 self.first_dialled = leg.extension
             if not leg.rang or leg.was_bridged or leg.spies or leg.uniqueid in self._spent:
@@ -302,13 +304,15 @@ class Call:
                 if part.state is State.LEFT:
                     self._complete(part, Outcome.CANCELED, "22", moment)
 
-    def _note_recordings(self, client: Channel) -> None:
-        if not any(part.state in ENGAGED for part in self.parts.values()):
-            return
-        for channel in (client, *conversation(client)):
-            for recording in channel.recordings:
-                if not (recording.ended or recording.paused) and recording not in self._recordings:
-                    self._recordings.append(recording)
+    def _note_recordings(self, client: Channel, heard: list[Channel]) -> None:
+        running = [
+            recording
+            for channel in (client, *heard)
+            for recording in channel.recordings
+            if not (recording.ended or recording.paused)
+        ]
+        if running and any(part.state in ENGAGED for part in self.parts.values()):
+            self._recordings += [recording for recording in running if recording not in self._recordings]
 
     # The end
 
@@ -347,7 +351,7 @@ class Call:
         if not self.parts:
             extension = self.first_dialled or self._directory.default_extension(self.did)
             if extension is None:
-                moment.notes.append(f"{client.name} rang nobody, and no default extension is configured (rule 6)")
+                moment.note("{} rang nobody, and no default extension is configured (rule 6)", client.name)
             else:
                 self._complete(self._stay(extension), Outcome.MISSED, "6", moment)
             return
@@ -375,7 +379,7 @@ class Call:
         before = part.state
         reported = part.take(happening)
         if part.state is not before:
-            moment.notes.append(f"{part.extension} {happening}: {before} -> {part.state} (rule {rule})")
+            moment.note("{} {}: {} -> {} (rule {})", part.extension, happening, before, part.state, rule)
         self._report(part, reported, rule, moment)
 
     def _complete(self, part: Part, outcome: Outcome, rule: str, moment: Moment, seconds: int = 0) -> None:
@@ -386,7 +390,7 @@ class Call:
         self._spent.update(leg.uniqueid for leg in part.legs.values())
         before = part.state
         reported = part.take(Happening.ENDS)
-        moment.notes.append(f"{part.extension} ends as {outcome}: {before} -> {part.state} (rule {rule})")
+        moment.note("{} ends as {}: {} -> {} (rule {})", part.extension, outcome, before, part.state, rule)
         self._report(part, reported, rule, moment, outcome, seconds)
 
     def _report(

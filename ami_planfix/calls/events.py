@@ -177,8 +177,6 @@ class BridgeEnter:
     """`BridgeType`: basic, parking, holding, stasis, ..."""
     technology: str
     """`BridgeTechnology`: simple_bridge, native_rtp, softmix, holding_bridge."""
-    creator: str
-    """`BridgeCreator`: the application that made it (`ConfBridge`), mostly `''`."""
     channel: Channel
     swap: Uniqueid | None
 
@@ -264,7 +262,6 @@ class AttendedTransfer:
     target: Channel | None
     dest_type: str
     dest_app: str
-    dest_bridge: BridgeId | None
 
 
 @dataclass(slots=True)

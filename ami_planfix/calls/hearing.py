@@ -25,8 +25,14 @@ class Hearing:
     def hear(self, event: Event) -> list[Channel]:
         """Take an event; the channels that it is about, none if it is about nothing known."""
         match event:
-            case events.VarSet() | events.UserEvent() | events.Newexten():
-                return self._hear_of_plan(event)
+            case (
+                events.Newchannel()
+                | events.Newstate()
+                | events.Hangup()
+                | events.NewCallerid()
+                | events.HangupRequest()
+            ):
+                return self._hear_of_channel(event)
             case events.DialBegin() | events.DialState() | events.DialEnd():
                 return self._hear_of_dial(event)
             case (
@@ -39,6 +45,8 @@ class Hearing:
                 | events.LocalOptimizationEnd()
             ):
                 return self._hear_of_bridge(event)
+            case events.VarSet() | events.UserEvent() | events.Newexten():
+                return self._hear_of_plan(event)
             case (
                 events.BlindTransfer()
                 | events.AttendedTransfer()
@@ -48,22 +56,13 @@ class Hearing:
                 | events.UnParkedCall()
             ):
                 return self._hear_of_transfer(event)
-            case (
-                events.MixMonitorStart()
-                | events.MixMonitorStop()
-                | events.MixMonitorMute()
-                | events.MonitorStart()
-                | events.MonitorStop()
-                | events.ChanSpyStart()
-            ):
-                return self._hear_of_listener(event)
             case events.Rename():
                 return self._rename(event)
             case events.OriginateResponse():
                 channel = self._pbx.channels.get(event.uniqueid)
                 return [channel] if channel is not None else []
             case _:
-                return self._hear_of_channel(event)
+                return self._hear_of_listener(event)
 
     def reconcile(self, snapshot: Snapshot) -> list[Channel]:
         """Take what exists: channels that it does not name are gone, the others are where it says.
@@ -140,7 +139,8 @@ class Hearing:
             case events.NewCallerid():
                 self._beginnings.new_caller(channel, event.channel.caller)
             case events.HangupRequest():
-                channel.hangup_requested |= _is_the_callers(event)
+                if not channel.hangup_requested and _is_the_callers(event):
+                    channel.hangup_requested = self._pbx.changed = True
                 channel.cause = event.cause
                 channel.tech_cause = event.tech_cause
             case events.Hangup():
@@ -168,8 +168,8 @@ class Hearing:
                 return self._dial(event.channel, event.dest, event.dial_string)
             case events.DialState():
                 channels = self._dial(event.channel, event.dest)
-                if channels and event.status in ("RINGING", "PROGRESS"):
-                    channels[0].rang = True
+                if channels and not channels[0].rang and event.status in ("RINGING", "PROGRESS"):
+                    channels[0].rang = self._pbx.changed = True
                 return channels
             case events.DialEnd():
                 return self._end_dial(event)
@@ -210,6 +210,7 @@ class Hearing:
                 assert_never(event)
 
     def _hear_of_listener(self, event: events.ListenerEvent) -> list[Channel]:
+        self._pbx.changed = True
         channels = self._all(event.spyer if isinstance(event, events.ChanSpyStart) else event.channel)
         for channel in channels:
             match event:
@@ -287,6 +288,7 @@ class Hearing:
             return []
         if chosen:
             menus.choose(channel.plan, event)
+            self._pbx.changed = True
         match event.application:
             case "Dial":
                 self._beginnings.note_dial(channel, event.data)
@@ -294,6 +296,7 @@ class Hearing:
                 channel.plan.pending_file = _monitored(event.data)
             case "Queue":
                 channel.plan.queue = event.data.partition(",")[0]
+                self._pbx.changed = True
             case application if application in menus.APPLICATIONS:
                 menus.enter(channel.plan, event)
         return [channel]
@@ -322,12 +325,14 @@ class Hearing:
         for one in (origin(channel) if channel.is_local else ()) or (channel,):
             for name, value in fields:
                 keep(one.plan.data, name, value)
+        self._pbx.changed = True
         return [channel]
 
     def _attended_transfer(self, event: events.AttendedTransfer) -> list[Channel]:
         channels = self._all(event.original, event.second, event.transferee, event.target)
         if event.result != "Success":
             return channels
+        self._pbx.changed = True
         transferrers = self._all(event.original, event.second)
         if event.dest_type != "Threeway":
             for transferrer in transferrers:
@@ -353,8 +358,12 @@ class Hearing:
         return channels
 
     def _all(self, *snapshots: events.Channel | None) -> list[Channel]:
-        known = (self._know(snapshot) for snapshot in snapshots if snapshot is not None)
-        return [channel for channel in known if channel is not None]
+        found: list[Channel] = []
+        for snapshot in snapshots:
+            channel = self._know(snapshot) if snapshot is not None else None
+            if channel is not None:
+                found.append(channel)
+        return found
 
     def _know(self, snapshot: events.Channel) -> Channel | None:
         """Find a channel, or take it in; None for one that hung up a moment ago."""
@@ -366,10 +375,12 @@ class Hearing:
             self._pbx.add(channel)
         else:
             channel.linkedid = snapshot.linkedid
-            channel.state = snapshot.state
-        if snapshot.state in (events.RINGING, events.UP):
-            channel.rang = True
-        if not channel.plan.dialled and _asks_itself(channel):
+            if channel.state != snapshot.state:
+                channel.state = snapshot.state
+                self._pbx.changed = True
+        if not channel.rang and snapshot.state in (events.RINGING, events.UP):
+            channel.rang = self._pbx.changed = True
+        if snapshot.exten and not channel.plan.dialled and _asks_itself(channel):
             # `Local/101@...` begins at 101, whatever is dialled through it afterwards.
             of_its_own = not channel.is_local or snapshot.exten != channel.first.exten
             channel.plan.dialled = snapshot.exten if snapshot.exten != "s" and of_its_own else ""

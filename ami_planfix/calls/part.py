@@ -92,8 +92,8 @@ class Part:
     """One stay of an extension in a call."""
 
     __slots__ = (
-        "extension", "left_at", "legs", "number", "reported", "silenced_by_itself", "since", "state", "talked",
-        "talkers",
+        "extension", "is_open", "left_at", "legs", "number", "reported", "silenced_by_itself", "since", "state",
+        "talked", "talkers",
     )  # fmt: skip
 
     def __init__(self, extension: Extension, number: int, *, reported: bool) -> None:
@@ -102,6 +102,8 @@ class Part:
         """1 for the first stay of this extension in this call."""
         self.reported = reported
         self.state = State.NEW
+        self.is_open = False
+        """Begun, and not completed."""
         self.legs: dict[str, Channel] = {}
         """Its channels that ring for the client."""
         self.silenced_by_itself = False
@@ -115,17 +117,13 @@ class Part:
         self.talked = 0.0
         """Seconds with the client in stretches that are over."""
 
-    @property
-    def is_open(self) -> bool:
-        """Begun, and not completed."""
-        return self.state not in (State.NEW, State.OVER)
-
     def take(self, happening: Happening) -> Reported:
         """Move on by the table; what it reports. A happening that the table does not know changes nothing."""
         step = TRANSITIONS.get((self.state, happening))
         if step is None:
             return ()
         self.state, reported = step
+        self.is_open = self.state is not State.OVER
         return reported
 
     def stop_talk(self, until: float) -> None:

@@ -111,19 +111,16 @@ class Channel:
 
     __slots__ = (
         "alive", "bridge", "cause", "dial", "extension", "first", "group", "handed_over",
-        "hangup_cause", "hangup_requested", "legs", "linkedid", "name", "party", "plan", "rang", "recordings",
-        "silence", "spies", "state", "tech_cause", "twin", "uniqueid", "was_bridged",
+        "hangup_cause", "hangup_requested", "is_line", "is_local", "legs", "linkedid", "name", "party", "plan", "rang",
+        "recordings", "silence", "spies", "state", "tech_cause", "twin", "uniqueid", "was_bridged",
     )  # fmt: skip
 
     def __init__(self, first: events.Channel, party: Party) -> None:
         self.uniqueid = first.uniqueid
         self.linkedid: Linkedid = first.linkedid
-        self.name = first.name
         self.first = first
         """What was known of it when it was first heard of."""
-        self.party = party
-        self.extension: Extension | None = party.extension
-        """The employee behind it: by device, by mobile, or in whose name it was dialled."""
+        self.be(first.name, party)
         self.state = first.state
         self.plan = Plan()
         self.alive = True
@@ -151,15 +148,16 @@ class Channel:
         self.tech_cause = ""
         self.group: Group
 
-    @property
-    def is_local(self) -> bool:
+    def be(self, name: str, party: Party) -> None:
+        """Take a name, and with it a party."""
+        self.name = name
+        self.party = party
+        self.extension: Extension | None = party.extension
+        """The employee behind it: by device, by mobile, or in whose name it was dialled."""
+        self.is_local = party.kind is Kind.LOCAL
         """Half of a Local channel: plumbing between real ones."""
-        return self.party.kind is Kind.LOCAL
-
-    @property
-    def is_line(self) -> bool:
+        self.is_line = party.kind in (Kind.PROVIDER, Kind.BRANCH)
         """A line to another place: a client may be at its end."""
-        return self.party.kind in (Kind.PROVIDER, Kind.BRANCH)
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.uniqueid}>"
@@ -181,6 +179,8 @@ class Pbx:
     def __init__(self) -> None:
         self.channels: dict[Uniqueid, Channel] = {}
         self.bridges: dict[BridgeId, Bridge] = {}
+        self.changed = False
+        """Something that calls look at is not as it was when somebody last set this to False."""
         self._halves: dict[str, Channel] = {}
         self._dead: OrderedDict[Uniqueid, float] = OrderedDict()
 
@@ -190,6 +190,7 @@ class Pbx:
 
     def add(self, channel: Channel) -> None:
         """Take in a channel that was not known, and find its other half if it is a Local one."""
+        self.changed = True
         self.channels[channel.uniqueid] = channel
         channel.group = Group(channel)
         if channel.is_local:
@@ -206,13 +207,15 @@ class Pbx:
     def rename(self, channel: Channel, name: str, party: Party) -> None:
         """Give a channel its new name, and with it perhaps another party."""
         self._halves.pop(channel.name, None)
-        channel.name, channel.party, channel.extension = name, party, party.extension
+        channel.be(name, party)
+        self.changed = True
 
     def connect(self, one: Channel, other: Channel) -> None:
         """Note that two channels have to do with each other."""
         small, large = one.group, other.group
         if small is large:
             return
+        self.changed = True
         if len(small.living) > len(large.living):
             small, large = large, small
         for channel in small.living.values():
@@ -225,19 +228,23 @@ class Pbx:
         dial = leg.dial
         if dial is None:
             dial = leg.dial = Dial(source, leg)
+            self.changed = True
         elif source is not None and dial.source is not source:
             if dial.source is not None:
                 dial.source.legs.pop(leg.uniqueid, None)
             dial.source = source
-        if source is not None:
+            self.changed = True
+        if source is not None and leg.uniqueid not in source.legs:
             source.plan.tried_leg = True
             if leg.alive and source.alive:
                 source.legs[leg.uniqueid] = dial
+                self.changed = True
             self.connect(source, leg)
         return dial
 
     def enter(self, channel: Channel, bridge_id: BridgeId, *, holding: bool, swap: Uniqueid | None) -> None:
         """Put a channel into a bridge, in the place of `swap` if that is given."""
+        self.changed = True
         bridge = self.bridges.get(bridge_id)
         if bridge is None:
             bridge = self.bridges[bridge_id] = Bridge(bridge_id, holding=holding)
@@ -259,6 +266,7 @@ class Pbx:
         bridge = channel.bridge
         if bridge is None or bridge.id != bridge_id:
             return
+        self.changed = True
         bridge.members.pop(channel.uniqueid, None)
         channel.bridge = None
         if not bridge.members:
@@ -269,11 +277,12 @@ class Pbx:
         bridge = self.bridges.get(source)
         if bridge is None:
             return []
-        bridge.merging = True
+        self.changed = bridge.merging = True
         return list(bridge.members.values())
 
     def hang_up(self, channel: Channel, at: float, cause: int | None) -> None:
         """Take a channel away; what it dialled and who dialled it are still known to those who hold it."""
+        self.changed = True
         channel.alive = False
         channel.hangup_cause = cause
         for recording in channel.recordings:
@@ -300,6 +309,8 @@ class Pbx:
 
 def conversation(channel: Channel) -> list[Channel]:
     """Find all channels that hear this one, Local halves on the way included; the real ones have a party."""
+    if channel.bridge is None:
+        return []
     found: dict[Uniqueid, Channel] = {}
     todo = [channel]
     while todo:
@@ -323,22 +334,25 @@ def talks(leg: Channel) -> bool:
     return leg.bridge is not None and any(not one.is_local for one in conversation(leg))
 
 
-def ringing(channel: Channel) -> Iterator[Channel]:
+def ringing(channel: Channel) -> list[Channel]:
     """Find the legs that ring, or will, for this channel: those that it dials, through Local channels too.
 
     A Local half in its bridge that dials is the target of a feature-code transfer, given up while it rang.
     """
+    if not channel.legs and channel.bridge is None:
+        return []
+    found: list[Channel] = []
     seen: set[Uniqueid] = {channel.uniqueid}
     todo = [channel]
     while todo:
         current = todo.pop()
-        for dial in tuple(current.legs.values()):
+        for dial in current.legs.values():
             leg = dial.leg
             if leg.uniqueid in seen:
                 continue
             seen.add(leg.uniqueid)
             if not leg.is_local:
-                yield leg
+                found.append(leg)
             elif leg.twin is not None and leg.twin.uniqueid not in seen:
                 seen.add(leg.twin.uniqueid)
                 todo.append(leg.twin)
@@ -350,6 +364,7 @@ def ringing(channel: Channel) -> Iterator[Channel]:
             if twin is not None and twin.uniqueid not in seen and member is not current:
                 seen.add(twin.uniqueid)
                 todo.append(twin)
+    return found
 
 
 def origin(channel: Channel) -> list[Channel]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ami_planfix.calls.call import Call
 from ami_planfix.calls.events import Uniqueid
-from ami_planfix.calls.pbx import MEMORY_OF_THE_DEAD, MOST_REMEMBERED, Channel
+from ami_planfix.calls.pbx import MEMORY_OF_THE_DEAD, MOST_REMEMBERED, Channel, Group
 from ami_planfix.calls.reports import CallId
 
 
@@ -64,25 +64,22 @@ class Register:
 
     def near(self, channels: Iterable[Channel]) -> list[Call]:
         """Find the calls that a change at these channels may change: those of their groups."""
-        found: dict[int, Call] = {}
-        seen: set[int] = set()
+        found: dict[CallId, Call] = {}
+        seen: list[Group] = []
         for channel in channels:
-            self._note(channel, found)
-            if id(channel.group) not in seen:
-                seen.add(id(channel.group))
-                for member in channel.group.living.values():
-                    self._note(member, found)
+            group = channel.group
+            near = (channel.uniqueid,) if group in seen else (channel.uniqueid, *group.living)
+            seen.append(group)
+            for uniqueid in near:
+                call = self._calls.get(uniqueid)
+                if call is not None:
+                    found[call.callid] = call
         return list(found.values())
 
     def live(self) -> list[Call]:
         """Tell the calls that go on, oldest first."""
         calls = {id(call): call for call in self._calls.values() if not call.over}
         return sorted(calls.values(), key=lambda call: call.since)
-
-    def _note(self, channel: Channel, found: dict[int, Call]) -> None:
-        call = self._calls.get(channel.uniqueid)
-        if call is not None:
-            found[id(call)] = call
 
     def _let_go(self, call: Call) -> None:
         self._standing[call.callid] -= 1

@@ -12,7 +12,7 @@ from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.call import Call
 from ami_planfix.calls.events import Event, OriginateResponse, Snapshot, Uniqueid
 from ami_planfix.calls.hearing import Hearing
-from ami_planfix.calls.moment import Choices, Moment
+from ami_planfix.calls.moment import Choices, Moment, Note
 from ami_planfix.calls.part import State
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import Channel, Pbx, conversation, origin
@@ -41,10 +41,18 @@ class Conclusion(NamedTuple):
     """The event belongs into the journal: a replay without it could end differently."""
     gone: tuple[Uniqueid, ...] = ()
     """Channels of which nothing is kept any more; their journal can go with them."""
-    notes: tuple[str, ...] = ()
-    """What was concluded, with its rule, for `explain`."""
     silences: tuple[Silence, ...] = ()
     """Calls that ended without a report, to be counted."""
+    noted: tuple[Note, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Tell what was concluded, with its rule, for `explain`."""
+        return tuple(words.format(*values) for words, values in self.noted)
+
+
+NOTHING = Conclusion()
+NOTHING_NEW = Conclusion(used=True)
 
 
 class LiveCall(NamedTuple):
@@ -86,14 +94,17 @@ class Tracker:
 
     def handle(self, event: Event) -> Conclusion:
         """Take one event, in the order in which AMI sent it; never raises on what an event says."""
+        self._pbx.changed = False
         touched = self._hearing.hear(event)
         if not touched and isinstance(event, OriginateResponse):
             # The phone was not picked up, or not even there: kept for who asks what became of the click.
             return Conclusion(used=True, gone=(event.uniqueid,))
         if not touched:
-            return Conclusion()
+            return NOTHING
         self._last_heard = event.at
-        moment = Moment(event.at, event.at, f"{type(event).__name__} {touched[0].name}")
+        if not self._pbx.changed:
+            return NOTHING_NEW
+        moment = Moment(event.at, event.at, type(event).__name__, touched[0].name)
         gone = self._conclude(touched, moment)
         return _conclusion(moment, gone, used=True)
 
@@ -128,11 +139,8 @@ class Tracker:
                 self._beginnings.look(channel, moment)
         for call in self._register.near(touched):
             call.observe(moment)
-            for owner in call.owners.values():
-                if owner.alive and not self._register.stands_for_a_call(owner):
-                    self._register.enter(owner, call)  # it took the dialling over
-            if call.direction is Direction.OUTGOING and not call.over and self._is_joined(call):
-                call.join(moment)
+            if call.direction is Direction.OUTGOING:
+                self._look_after(call, moment)
         gone: list[Uniqueid] = []
         for channel in touched:
             if not channel.alive:
@@ -140,6 +148,14 @@ class Tracker:
                 self._register.remove(channel, moment.at)
                 gone += self._forget(channel)
         return tuple(gone)
+
+    def _look_after(self, call: Call, moment: Moment) -> None:
+        """See who dials for an outgoing call now, and whether it was a consultation that is over."""
+        for owner in call.owners.values():
+            if owner.alive and not self._register.stands_for_a_call(owner):
+                self._register.enter(owner, call)  # it took the dialling over
+        if not call.over and self._is_joined(call):
+            call.join(moment)
 
     def _is_joined(self, call: Call) -> bool:
         """Tell whether an outgoing call was a consultation that is over: its two clients are joined (rule 9)."""
@@ -165,7 +181,9 @@ class Tracker:
 
 
 def _conclusion(moment: Moment, gone: tuple[Uniqueid, ...], *, used: bool) -> Conclusion:
-    return Conclusion(tuple(moment.reports), used, gone, tuple(moment.notes), tuple(moment.silences))
+    if used and not (moment.reports or gone or moment.notes or moment.silences):
+        return NOTHING_NEW
+    return Conclusion(tuple(moment.reports), used, gone, tuple(moment.silences), tuple(moment.notes))
 
 
 def _as_live(call: Call) -> LiveCall:

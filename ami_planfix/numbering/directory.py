@@ -28,6 +28,8 @@ _TWINS = ("90", "91", "98", "99")
 _GUESTS = frozenset({"anonymous", "guest", "unknown"})
 # FreePBX, follow-me (`FMPR-101`, `FMGL-89161234567#`) and ring groups (`RG-600-101`).
 _MEMBER = re.compile(r"(?:FMPR|FMGL|RG-[0-9]{1,12})-(\+?[0-9]{1,24})#?", re.ASCII)
+# What Asterisk puts behind a device's name.
+_NUMBER = re.compile(r"-[0-9a-f]{8}$", re.ASCII)
 _SPAN = re.compile(r"i[0-9]+", re.ASCII)
 _GROUP = re.compile(r"[gr][0-9]+", re.ASCII | re.IGNORECASE)
 
@@ -65,7 +67,9 @@ class Numbering:
         self._company = frozenset((own | set(self._dids)) - {""})
         self._learned: dict[str, Extension | None] = {}
         self._learned_extensions: frozenset[Extension] = frozenset()
+        self._has_numbered_names = False
         self._whose_channel = lru_cache(maxsize=8192)(self._find_party)
+        self.learn(())
 
     def learn(self, phones: Iterable[tuple[str, str | None]]) -> None:
         """Take the PBX's own devices, in place of those learned before: `('PJSIP/101', '101')`.
@@ -74,10 +78,15 @@ class Numbering:
         """
         self._learned = {device.casefold(): _extension_or_none(extension or "") for device, extension in phones}
         self._learned_extensions = frozenset(found for found in self._learned.values() if found)
+        named = (*self._trunks, *self._devices, *self._learned)
+        self._has_numbered_names = any(_NUMBER.search(name) for name in named)
         self._whose_channel.cache_clear()
 
     def party(self, channel: str) -> Party:
         """Tell whose channel this is, by its name or device."""
+        # Channels come and go, their devices stay: the answer is found once for all numbers.
+        if not self._has_numbered_names and _NUMBER.match(channel, len(channel) - 9):
+            return self._whose_channel(channel[:-8] + "00000000")
         return self._whose_channel(channel)
 
     def number(self, raw: str) -> str:

@@ -34,6 +34,8 @@ class PhoneNumbers:
         self._country = country
         self._code = str(phonenumbers.country_code_for_region(country))
         self._area_code = area_code
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+        self._abroad_prefix = re.compile((metadata and metadata.international_prefix) or r"(?!)")
         self.read = lru_cache(maxsize=8192)(self._read)
 
     def is_possible_here(self, raw: str) -> bool:
@@ -61,21 +63,22 @@ class PhoneNumbers:
 
     def _meanings(self, digits: str) -> Iterator[PhoneNumber]:
         """Tell what digits without a plus may mean, the surest first."""
-        here = self._parse(digits)
-        possible = here if _is_possible(here) else None
-        if possible and possible.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
-            yield possible
+        if self._abroad_prefix.match(digits):
+            far = self._parse(digits)
+            if far and far.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD and _is_possible(far):
+                yield far
         if digits.startswith("00"):
             yield from self._valid("+" + digits[2:])
         # Our own country's code first: `4930...` in Germany is no area code 04930 without its zero.
         if digits.startswith(self._code):
             yield from self._valid("+" + digits)
+        here = self._parse(digits)
         if here and phonenumbers.is_valid_number(here):
             yield here
         yield from self._valid("+" + digits)
         # With the prefix or code of this country before it, it is meant so, even if the range is a new one.
-        if possible and len(phonenumbers.national_significant_number(possible)) < len(digits):
-            yield possible
+        if here and _is_possible(here) and len(phonenumbers.national_significant_number(here)) < len(digits):
+            yield here
         if self._area_code and 5 <= len(digits) <= 7:
             yield from self._valid(f"+{self._code}{self._area_code}{digits}")
 

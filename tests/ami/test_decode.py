@@ -76,7 +76,7 @@ class TestOrdinaryEvents:
         ]
         raw = message("BridgeEnter", *bridge, *channel_lines(), "SwapUniqueid: 1.9")
         assert decode(raw, ARRIVAL) == events.BridgeEnter(
-            1795440937.435512, BridgeId("b-1"), "basic", "simple_bridge", "", CLIENT, Uniqueid("1.9")
+            1795440937.435512, BridgeId("b-1"), "basic", "simple_bridge", CLIENT, Uniqueid("1.9")
         )
 
     def test_merges_name_both_bridges(self) -> None:

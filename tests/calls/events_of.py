@@ -186,7 +186,7 @@ class History:
         if swap is not None:
             swap.bridge = None
         swapped = swap.uniqueid if swap is not None else None
-        self.say(events.BridgeEnter(self.at, bridge, kind, technology, "", line.now, swapped))
+        self.say(events.BridgeEnter(self.at, bridge, kind, technology, line.now, swapped))
 
     def leaves(self, *lines: Line) -> None:
         """Channels leave their bridge."""

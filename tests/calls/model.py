@@ -354,7 +354,5 @@ class Switch:
     def _say_transfer(self, first: Line, second: Line, client: Line, dest: str) -> None:
         app = "Dial" if dest == "App" else ""
         self.history.say(
-            events.AttendedTransfer(
-                self.history.at, "Success", first.now, second.now, client.now, None, dest, app, None
-            )
+            events.AttendedTransfer(self.history.at, "Success", first.now, second.now, client.now, None, dest, app)
         )

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from ami_planfix.calls.events import Channel, Event, Linkedid, Uniqueid
 
-IDS = frozenset({"uniqueid", "swap", "bridge", "dest_bridge", "to", "source"})
+IDS = frozenset({"uniqueid", "swap", "bridge", "to", "source"})
 """Fields of events that name a channel or a bridge."""
 NUMBER = re.compile(r"(?<=-)[0-9a-f]{8}(?=$|;[12]$)")
 """The number of a channel in its name."""

@@ -238,7 +238,7 @@ class TestRule18TransferOfAnOutgoingCall:
         second = history.phone_calls("101", CLIENT)
         leg = tries(history, second)
         transferred = events.AttendedTransfer(
-            history.at, "Success", first.now, second.now, colleague.now, None, "App", "Dial", None
+            history.at, "Success", first.now, second.now, colleague.now, None, "App", "Dial"
         )
         history.say(transferred)
         history.leaves(colleague, first)

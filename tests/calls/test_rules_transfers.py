@@ -34,11 +34,7 @@ def consultation(history: History, leg: Line) -> tuple[Line, Line]:
 
 def joins(history: History, leg: Line, second: Line, client: Line, *, dest: str = "Bridge") -> None:
     app = "Dial" if dest == "App" else ""
-    history.say(
-        events.AttendedTransfer(
-            history.at, "Success", leg.now, second.now, client.now, None, dest, app, second.bridge or None
-        )
-    )
+    history.say(events.AttendedTransfer(history.at, "Success", leg.now, second.now, client.now, None, dest, app))
 
 
 class TestRule07BlindTransfer:
