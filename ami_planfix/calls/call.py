@@ -305,14 +305,9 @@ class Call:
                     self._complete(part, Outcome.CANCELED, "22", moment)
 
     def _note_recordings(self, client: Channel, heard: list[Channel]) -> None:
-        running = [
-            recording
-            for channel in (client, *heard)
-            for recording in channel.recordings
-            if not (recording.ended or recording.paused)
-        ]
-        if running and any(part.state in ENGAGED for part in self.parts.values()):
-            self._recordings += [recording for recording in running if recording not in self._recordings]
+        found = [one for channel in (client, *heard) for one in channel.recordings if not (one.ended or one.paused)]
+        if found and any(part.state in ENGAGED for part in self.parts.values()):
+            self._recordings += [one for one in found if one not in self._recordings]
 
     # The end
 
