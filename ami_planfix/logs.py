@@ -54,6 +54,14 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return event
 
 
+def disarm_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write what could steer a terminal as its code: a caller's name, a server's words, a request's line."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in value)
+    return event
+
+
 def troubles() -> list[dict[str, object]]:
     """Tell the last warnings and errors, newest first: each as it was logged, without secrets, `at` in UTC."""
     return [dict(line) for line in reversed(_troubles)]
@@ -85,6 +93,7 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         redact_event,
+        disarm_event,
         _keep_troubles,
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json

@@ -70,6 +70,8 @@ def read_click(raw_from: str, raw_to: str, directory: Numbering, settings: Setti
     if country not in settings.countries:
         allowed = ", ".join(settings.countries)
         raise ClickRefused(f"to: a number in {country or 'no country'}; makecall.countries allows {allowed}")
+    if phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.PREMIUM_RATE:
+        raise ClickRefused("to: a premium-rate number; whoever means it dials it by hand")
     return Click(extension, number, dialled(parsed, number, settings, home))
 
 

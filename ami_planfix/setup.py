@@ -1,7 +1,8 @@
 """Take the account that Planfix names when the integration is switched on there.
 
 What works is not replaced by what does not: with an account known already, the new address and token are
-kept only after Planfix has taken them. With none, they are kept at once, since nothing can be lost.
+kept only after Planfix has taken them, at another address than before only if it answers as Planfix does: any page
+that says 200 would else swallow all reports. With none, they are kept at once, since nothing can be lost.
 """
 
 import hmac
@@ -28,22 +29,29 @@ class SwitchOn:
     async def set_up(self, setup: Setup) -> None:
         """Keep an account that Planfix takes; raises SetupRefused, another PlanfixError, or StorageError."""
         self._account.check(setup)
-        known = self._account.credentials() is not None
-        if known:
-            await self._verify(setup)
+        known = self._account.credentials()
+        if known is not None:
+            told = await self._ask(setup)
+            if setup.planfix_url != known.url and not (told.pbx_token or told.pbx_url):
+                raise SetupRefused(
+                    "planfix_url is another than before, and does not answer `ping` as Planfix does; if it is right, "
+                    "the administrator of the PBX first runs `ami-planfix account forget` there"
+                )
         if not await self._account.adopt(setup):
             raise SetupRefused(
                 "the configuration file of the PBX has a planfix.url or planfix.token of its own, and they are "
                 "not these; its administrator removes or corrects them"
             )
-        if not known:
-            await self._verify(setup)
+        if known is None:
+            await self._ask(setup)
 
-    async def _verify(self, setup: Setup) -> None:
+    async def _ask(self, setup: Setup) -> Ping:
         candidate = Credentials(setup.planfix_url, setup.planfix_token)
         api = PlanfixApi(lambda: candidate, timeout=self._timeout)
         try:
-            self._told(await api.ping())
+            told = await api.ping()
+            self._told(told)
+            return told
         finally:
             await api.close()
 

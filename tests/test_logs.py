@@ -46,6 +46,20 @@ def test_text_in_a_terminal() -> None:
     assert "Иванов" in stream.getvalue()
 
 
+@pytest.mark.parametrize("form", [Format.TEXT, Format.JSON])
+def test_no_stranger_steers_the_terminal_of_who_reads(form: Format) -> None:
+    stream = io.StringIO()
+    configure("info", form, stream)
+    logger = structlog.get_logger("ami_planfix.web")
+    logger.warning("click refused", client="\x1b]0;owned\x07", reason="\u202egnp", extension="\x9b31m", name="Ёж")
+    logger.error("request failed", exc_info=ValueError("\x1b[2J"))
+    logging.getLogger("aiohttp.server").error("GET \x1b[31m")
+    written = stream.getvalue()
+    assert "\\x1b]0;owned\\x07" in written.replace("\\\\", "\\")
+    assert "Ёж" in written
+    assert all(line.isprintable() for line in written.split("\n"))
+
+
 def test_the_level_is_ours_and_libraries_are_heard_from_warning_on() -> None:
     stream = io.StringIO()
     configure("warning", Format.JSON, stream)

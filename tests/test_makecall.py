@@ -146,6 +146,11 @@ class TestWhatMayBeDialled:
         with pytest.raises(ClickRefused, match=f"^to: a number in {country}; makecall.countries allows RU$"):
             read_click("101", to, NUMBERING, Settings(), "RU")
 
+    @pytest.mark.parametrize("to", ["88091234567", "+78031234567"])
+    def test_a_premium_rate_number_is_not_dialled_for_a_stolen_token(self, to: str) -> None:
+        with pytest.raises(ClickRefused, match=r"^to: a premium-rate number"):
+            read_click("101", to, NUMBERING, Settings(), "RU")
+
     def test_other_countries_can_be_allowed(self) -> None:
         click = read_click("101", "+375291234567", NUMBERING, Settings(countries=("RU", "BY")), "RU")
         assert (click.number, click.exten) == ("375291234567", "375291234567")

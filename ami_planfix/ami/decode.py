@@ -93,6 +93,8 @@ def decode_all(
 def _text_of(raw: bytes) -> str:
     if raw.find(b"\r", 0, 80) < 0:
         raw = raw.replace(b"\n", b"\r\n")
+    if b"\0" in raw:  # not from Asterisk, and PostgreSQL takes none
+        raw = raw.replace(b"\0", b"")
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -15,7 +15,7 @@ def tell(message: str) -> None:
 
 def print_json(row: Mapping[str, object]) -> None:
     """Print one JSON object on a line of its own."""
-    click.echo(json.dumps(row, ensure_ascii=False))
+    click.echo(printable_json(json.dumps(row, ensure_ascii=False)))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
@@ -37,6 +37,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None
 def printable(text: str) -> str:
     """Show a caller's name or a server's words without letting them steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def printable_json(line: str) -> str:
+    """Write a line of JSON so that it says the same and steers no terminal either."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def rows_of(answer: Mapping[str, object], name: str) -> list[dict[str, object]]:

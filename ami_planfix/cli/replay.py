@@ -12,7 +12,7 @@ from ami_planfix.calls.events import Event
 from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import LiveCall, Settings, Tracker
 from ami_planfix.cli.options import config_for_calls, config_option
-from ami_planfix.cli.output import Cell, print_table, printable, tell
+from ami_planfix.cli.output import Cell, print_table, printable, printable_json, tell
 from ami_planfix.cli.reports import HEADINGS, row
 from ami_planfix.cli.timeline import lines as timeline_lines
 from ami_planfix.config.model import Config
@@ -48,7 +48,7 @@ def replay(config: Path | None, table: bool, explained: bool, files: tuple[Path,
                 if table:
                     rows.append(row(report, wording))
                 else:
-                    click.echo(as_json_line(report, wording))
+                    click.echo(printable_json(as_json_line(report, wording)))
         except CaptureError as fault:
             tell(str(fault))
             failed = True

@@ -82,7 +82,6 @@ class HostileConfiguration(Target):
 
     name = "configuration"
     about = "configuration files: wrong types everywhere, bombs, deep nesting, huge numbers, odd encodings"
-    patience = 5.0
 
     async def __aenter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")

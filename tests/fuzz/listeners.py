@@ -25,7 +25,6 @@ class Door(Target):
     """One of the daemon's listeners."""
 
     at_once = 20
-    patience = 15.0
     _sources = itertools.cycle(range(2, 250))
 
     async def __aenter__(self) -> Self:

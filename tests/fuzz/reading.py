@@ -71,7 +71,7 @@ def _read(raw: bytes) -> None:
     if event is not None:
         again = decode(stamped(raw, event.at), event.at)
         assert again == event, f"the journal would replay another event: {event} is not {again}"
-        assert "\0" not in repr(event.__reduce_ex__(2)), "no database takes a NUL"
+        assert "\\x00" not in repr(event), "PostgreSQL takes no NUL"
     secretless = redacted(raw)
     assert redacted(secretless) == secretless, "what was redacted is not when it is read again"
     message = parse(raw)

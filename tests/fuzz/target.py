@@ -11,7 +11,7 @@ class Target:
     about: str
     at_once = 1
     """Inputs that are tried side by side, in a round."""
-    patience = 10.0
+    patience = 30.0
     """Seconds that one input may take; more is a finding."""
 
     def make(self, random: Random) -> bytes:

@@ -24,7 +24,7 @@ from tests.recordings.sounds import write_tone
 
 STORY = "recording/recorded_on_client_channel"
 CLIENT = "79101234567"
-PATIENCE = 8.0
+PATIENCE = 20.0
 """Seconds that an honest wish may take."""
 MOST_MEMORY = 200 * 1024 * 1024
 HARM = frozenset({"request failed", "fastagi question failed", "event not understood", "contact lookup failed"})
