@@ -11,6 +11,7 @@ from ami_planfix.planfix.account import Account
 from ami_planfix.planfix.messages import Ping, Setup
 from ami_planfix.setup import SwitchOn, compare
 from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.settings import Settings
 
 TOKEN = "the-token-of-the-pbx"
 OURS = "https://pbx.example.com"
@@ -47,7 +48,7 @@ class TestAnotherAddress:
     @pytest.fixture
     async def account(self, database_url: str) -> AsyncIterator[Account]:
         async with await open_database(database_url) as database:
-            account = Account(database, allowed_hosts=["127.0.0.1"])
+            account = Account(Settings(database), allowed_hosts=["127.0.0.1"])
             await account.load()
             yield account
 
