@@ -5,9 +5,10 @@ Only as far as we need them (Asterisk: main/config.c): comments, `#include` and 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 _SECTION = re.compile(r"\[([^\]]+)\](?:\(([^)]*)\))?")
 _INCLUDE = re.compile(r"#(?:try)?include\s+[<\"]?([^>\"\s]+)", re.IGNORECASE)
@@ -21,9 +22,14 @@ class Section:
 
     name: str
     file: Path
-    is_template: bool = False
-    parents: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    """What stands in the brackets after its name: `!`, `+`, templates."""
     options: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def is_template(self) -> bool:
+        """Tell whether it is there to be inherited from only."""
+        return "!" in self.arguments
 
     def all(self, key: str) -> list[str]:
         """Tell every value of a key, in order."""
@@ -51,80 +57,79 @@ class Conf:
             return None
         whole = Section(name, pieces[0].file)
         for piece in pieces:
-            whole.options += [*self._inherited(piece, 0), *piece.options]
+            whole.options += [*self.inherited(piece), *piece.options]
         return whole
 
     def named(self) -> list[str]:
         """Tell the names of all sections that are no templates, each once."""
         return list(dict.fromkeys(one.name for one in self.sections if not one.is_template))
 
-    def _inherited(self, section: Section, depth: int) -> Iterator[tuple[str, str]]:
-        for name in section.parents if depth < _DEPTH else ():
+    def inherited(self, section: Section, depth: int = 0) -> list[tuple[str, str]]:
+        """Tell the options that a section has from its templates."""
+        found: list[tuple[str, str]] = []
+        for name in section.arguments if depth < _DEPTH else ():
             for parent in self.sections:
                 if parent.name == name and parent is not section:
-                    yield from self._inherited(parent, depth + 1)
-                    yield from parent.options
+                    found += [*self.inherited(parent, depth + 1), *parent.options]
+        return found
 
 
-def read(path: Path, folder: Path | None = None) -> Conf:
+def read(path: Path, folder: Path | None = None, without: Callable[[str], str] = str) -> Conf:
     """Read a file; relative names are included from `folder` (default: the file's). Raises OSError for the file itself.
 
-    What is included and cannot be read is left out, as Asterisk does with `#tryinclude`.
+    What is included and cannot be read is left out, as Asterisk does with `#tryinclude`. `without` takes out of each
+    text what is not to be seen.
     """
     conf = Conf()
-    _read(path, folder or path.parent, conf, 0)
+    _Reader(folder or path.parent, without, conf).read(path, 0)
     return conf
 
 
-def _read(path: Path, folder: Path, conf: Conf, depth: int) -> None:
-    text = _COMMENT.sub("", path.read_text("utf-8", "replace"))
-    conf.files.append(path)
-    section: Section | None = None
-    for raw in text.splitlines():
-        line = re.split(r"(?<!\\);", raw, maxsplit=1)[0].strip()
-        if not line:
-            continue
-        if include := _INCLUDE.match(line):
-            conf.includes.append(include[1])
-            if depth < _DEPTH:
-                _include(include[1], folder, conf, depth)
-        elif begins := _SECTION.match(line):
-            section = _section(begins[1], begins[2] or "", path)
-            conf.sections.append(section)
-        elif section is not None and "=" in line:
-            key, _, value = line.partition("=") if not _has_parentheses(line) else _partition(line)
-            section.options.append(
-                (key.strip().rstrip("+").strip(), value.removeprefix(">").strip().replace("\\;", ";"))
-            )
+class _Reader(NamedTuple):
+    folder: Path
+    without: Callable[[str], str]
+    conf: Conf
+
+    def read(self, path: Path, depth: int) -> None:
+        text = _COMMENT.sub("", self.without(path.read_text("utf-8", "replace")))
+        self.conf.files.append(path)
+        self._take(text, path, depth)
+
+    def _take(self, text: str, path: Path, depth: int) -> None:
+        section: Section | None = None
+        for raw in text.splitlines():
+            line = re.split(r"(?<!\\);", raw, maxsplit=1)[0].strip()
+            if include := _INCLUDE.match(line):
+                self.conf.includes.append(include[1])
+                self._include(include[1], depth + 1)
+            elif begins := _SECTION.match(line):
+                section = _section(begins[1], begins[2] or "", path)
+                self.conf.sections.append(section)
+            elif section is not None and "=" in line:
+                section.options.append(_option(line))
+
+    def _include(self, name: str, depth: int) -> None:
+        if depth > _DEPTH:
+            return
+        pattern = Path(name)
+        base = Path(pattern.anchor) if pattern.is_absolute() else self.folder
+        for path in sorted(base.glob(str(pattern).removeprefix(pattern.anchor))):
+            try:
+                self.read(path, depth)
+            except OSError:
+                continue
 
 
 def _section(name: str, arguments: str, path: Path) -> Section:
-    words = [word.strip() for word in arguments.split(",") if word.strip()]
-    parents = tuple(word for word in words if word not in ("!", "+"))
-    return Section(name, path, "!" in words, parents)
+    return Section(name, path, tuple(word.strip() for word in arguments.split(",") if word.strip()))
 
 
-def _include(name: str, folder: Path, conf: Conf, depth: int) -> None:
-    pattern = Path(name)
-    base, relative = (
-        (Path(pattern.anchor), pattern.relative_to(pattern.anchor)) if pattern.is_absolute() else (folder, pattern)
-    )
-    for path in sorted(base.glob(str(relative))):
-        try:
-            _read(path, folder, conf, depth + 1)
-        except OSError:
-            continue
-
-
-def _has_parentheses(line: str) -> bool:
-    return "(" in line.partition("=")[0]
-
-
-def _partition(line: str) -> tuple[str, str, str]:
-    """Split at the `=` after the brackets: `eventfilter(name(a),header(b)) = c`."""
+def _option(line: str) -> tuple[str, str]:
+    """Split at the first `=` outside of brackets: `eventfilter(name(a),header(b)) = c`."""
     depth = 0
     for at, character in enumerate(line):
         depth += (character == "(") - (character == ")")
         if character == "=" and depth <= 0:
-            return line[:at], "=", line[at + 1 :]
-    return line.partition("=")
+            key, value = line[:at], line[at + 1 :]
+            return key.strip().rstrip("+").strip(), value.removeprefix(">").strip().replace("\\;", ";")
+    return line.strip(), ""

@@ -32,8 +32,12 @@ def doctor(config: Path | None, as_json: bool) -> int:
 
     It changes nothing, and may run beside the daemon or without it. Run it with sudo: rights and secrets are looked at.
     """
-    settings = config_of(config)
-    counts = asyncio.run(_examine(config or DEFAULT, settings, as_json))
+    return look_at(config or DEFAULT, as_json)
+
+
+def look_at(file: Path, as_json: bool = False) -> int:
+    """Make all checks and print what was found; raises ConfigurationError."""
+    counts = asyncio.run(_examine(file, config_of(file), as_json))
     if not as_json:
         tell(f"\n{counts[Sign.FAILED]} failed, {counts[Sign.WARNING]} to look at, {counts[Sign.WELL]} well")
     return 1 if counts[Sign.FAILED] else 0

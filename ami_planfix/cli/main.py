@@ -12,6 +12,7 @@ from ami_planfix.errors import AmiPlanfixError, ConfigurationError
 COMMANDS = (
     "run",
     "demo",
+    "init",
     "check",
     "doctor",
     "replay",

@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from pydantic.fields import FieldInfo
 from ami_planfix.config.model import Config, Section
 from ami_planfix.config.schema import is_list, section_of
 from ami_planfix.config.values import Address
+
+Values = Mapping[str, object]
+"""Keys and what they are set to; a section's value is such a mapping, a list of sections' a list of them."""
 
 WIDTH = 100
 HEADER = """\
@@ -27,39 +30,58 @@ variable, as every value can; `token_file: PATH` takes what a file says. For a c
 """
 
 
-def example() -> str:
-    """Write the sample file."""
+def example(values: Values | None = None) -> str:
+    """Write the sample file; with `values` they are set in it, and everything else is as in the sample."""
+    given = values or {}
     lines = [f"# {line}".rstrip() for line in HEADER.splitlines()]
     for name, field in Config.model_fields.items():
         section = section_of(field.annotation)
         if section is None:
             continue
-        lines += ["", *_comment(section.__doc__ or "")]
-        if is_list(field.annotation) or field.default is None:
-            lines += _off([f"{name}:", *_inside(field, section)])
-        else:
-            lines += [f"{name}:", *_inside(field, section)]
+        lines += ["", *_comment(section.__doc__ or ""), *_section(name, field, section, given.get(name))]
     return "\n".join(lines) + "\n"
 
 
-def _inside(field: FieldInfo, section: type[Section]) -> Iterator[str]:
-    if is_list(field.annotation):
+def _section(name: str, field: FieldInfo, section: type[Section], given: object) -> list[str]:
+    if given is None and (is_list(field.annotation) or field.default is None):
+        return _off([f"{name}:", *_inside(field, section, None)])
+    return [f"{name}:", *_inside(field, section, given)]
+
+
+def _inside(field: FieldInfo, section: type[Section], given: object) -> Iterator[str]:
+    if not is_list(field.annotation):
+        yield from _indented(_keys(section, _mapping(given)), 2)
+        return
+    items = given if isinstance(given, list) else [{}]
+    for nth, item in enumerate(items):
         yield "  -"
-        yield from textwrap.indent("\n".join(_keys(section)), "    ").splitlines()
-    else:
-        yield from textwrap.indent("\n".join(_keys(section)), "  ").splitlines()
+        # What a key means is said once.
+        own = [f"{key}: {written(value)}" for key, value in _mapping(item).items()]
+        yield from _indented(own if nth else _keys(section, _mapping(item)), 4)
 
 
-def _keys(section: type[Section]) -> Iterator[str]:
+def _keys(section: type[Section], given: Values) -> Iterator[str]:
     for name, field in section.model_fields.items():
         yield from _comment(field.description or "")
         inner = section_of(field.annotation)
-        if inner is not None:
-            yield from _off([f"{name}:", *_inside(field, inner)])
+        if inner is not None and name in given:
+            yield from [f"{name}:", *_inside(field, inner, given[name])]
+        elif inner is not None:
+            yield from _off([f"{name}:", *_inside(field, inner, None)])
+        elif name in given:
+            yield f"{name}: {written(given[name])}"
         else:
             # Without AMI's secret nothing works at all.
             on = field.is_required() or name == "secret"
             yield f"{'' if on else '#'}{name}: {_value(field)}"
+
+
+def _indented(lines: Iterable[str], by: int) -> list[str]:
+    return textwrap.indent("\n".join(lines), " " * by).splitlines()
+
+
+def _mapping(given: object) -> Values:
+    return given if isinstance(given, Mapping) else {}
 
 
 def _value(field: FieldInfo) -> str:
