@@ -290,7 +290,10 @@ def _is_at_a_choice(raw: bytes, application: int) -> bool:
     if not 0 < application - exten <= LONGEST_CHOICE + 1:
         return False
     digits = raw[exten : application - 1]
-    return bool(digits) and not digits.strip(b"0123456789*#") and b"\nPriority: 1\r" in raw
+    if not digits or digits.strip(b"0123456789*#"):
+        return False
+    # A menu has answered, and nobody presses anything on a Local channel: that leaves few of those who just dialled.
+    return b"\nPriority: 1\r" in raw and b"\nChannelState: 6\r" in raw and b"\nChannel: Local/" not in raw
 
 
 def _peek_user_event(raw: bytes) -> bool:

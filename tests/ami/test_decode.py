@@ -137,12 +137,17 @@ class TestPeeking:
     @pytest.mark.parametrize("exten", ["1", "0", "*", "#", "101", "*12345"])
     def test_what_may_have_been_chosen_in_a_menu_is_decoded_whatever_it_runs(self, exten: str) -> None:
         lines = channel_lines()
-        lines[10] = f"Exten: {exten}"
+        lines[1], lines[10] = "ChannelState: 6", f"Exten: {exten}"
         raw = message("Newexten", *lines, f"Extension: {exten}", "Application: Goto", "AppData: ext-group,600,1")
         heard = decode(raw, ARRIVAL)
-        channel = CLIENT._replace(exten=exten)
+        channel = CLIENT._replace(state=events.UP, exten=exten)
         assert heard == events.Newexten(1795440937.435512, channel, "Goto", "ext-group,600,1")
-        assert decode(raw.replace(b"Priority: 1\r", b"Priority: 2\r"), ARRIVAL) is None
+        for here, there in (
+            (b"Priority: 1\r", b"Priority: 2\r"),
+            (b"State: 6\r", b"State: 4\r"),
+            (b"Channel: PJSIP/", b"Channel: Local/"),
+        ):
+            assert decode(raw.replace(here, there), ARRIVAL) is None
 
     @pytest.mark.parametrize("exten", ["", "s", "i", "t", "h", "1a", "1234567", "74951230001"])
     def test_other_extens_are_no_choices(self, exten: str) -> None:
