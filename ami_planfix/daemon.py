@@ -13,6 +13,7 @@ import structlog
 
 from ami_planfix import __version__
 from ami_planfix.config.model import Config
+from ami_planfix.delivery import PART as PLANFIX
 from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, StorageError, TokenRefused
 from ami_planfix.notify import ServiceManager
 from ami_planfix.parts import Parts, make_parts
@@ -27,6 +28,8 @@ log = structlog.get_logger("ami_planfix.daemon")
 RESYNC_EVERY = 180.0
 """Seconds between two looks at what Asterisk says exists."""
 LOOK_EVERY = 1.0
+GREET_AGAIN = 60.0
+"""Seconds until a Planfix that was not reached at the start is greeted again."""
 DRAIN = 4.0
 """Seconds that delivery gets at the end for what is due."""
 
@@ -179,13 +182,19 @@ async def _take_settings(parts: Parts) -> None:
 
 async def _greet(parts: Parts) -> None:
     """Find out at once, not at the first call, whether Planfix knows us and we it."""
-    try:
-        told: Ping = await parts.api.ping()
-    except TokenRefused as fault:
-        log.error("planfix refused our token", error=str(fault))  # noqa: TRY400 - it says all
-    except PlanfixError as fault:
-        log.warning("planfix not reached", error=str(fault))
-    else:
+    while True:
+        try:
+            told: Ping = await parts.api.ping()
+        except TokenRefused as fault:
+            parts.delivery.halt(fault)
+            return
+        except PlanfixError as fault:
+            log.warning("planfix not reached", error=str(fault), again_in=GREET_AGAIN)
+            parts.board.say(PLANFIX, State.WAITING, str(fault))
+            await asyncio.sleep(GREET_AGAIN)
+            continue
         log.info("planfix reached")
+        parts.board.say(PLANFIX, State.WELL, "knows our token")
         if (server := parts.config.server) is not None:
             compare(told, server.token.get_secret_value(), server.public_url)
+        return

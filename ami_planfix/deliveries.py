@@ -3,12 +3,14 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Row, func, literal_column, select, update
 
 from ami_planfix.calls.reports import Report
 from ami_planfix.entries import Kind, State, load
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.tables import outbox as rows
+
+_WAITING: ColumnElement[str] = literal_column("'waiting'")  # spelt out for the partial indexes
 
 
 class Line(NamedTuple):
@@ -34,6 +36,17 @@ class Counts(NamedTuple):
     by_state: dict[State, int]
     oldest_waiting: float | None
     """Seconds since the epoch."""
+
+
+class Troubles(NamedTuple):
+    """What has not reached Planfix."""
+
+    waiting: int
+    oldest_waiting: float | None
+    """When the oldest that waits was written, seconds since the epoch."""
+    dead: int
+    lines: tuple[Line, ...]
+    """Some of them: dead letters, newest first, then what waits, oldest first."""
 
 
 class Deliveries:
@@ -63,21 +76,37 @@ class Deliveries:
         if before is not None:
             query = query.where(rows.c.id < before)
         async with self._database.read() as connection:
-            return [
-                Line(
-                    id=row.id,
-                    kind=Kind(row.kind),
-                    callid=row.callid,
-                    report=_report(row.kind, row.payload),
-                    at=row.at,
-                    state=State(row.state),
-                    attempts=row.attempts,
-                    next_at=row.next_at,
-                    answer=row.answer,
-                    settled=row.settled,
-                )
-                for row in await connection.execute(query)
-            ]
+            return [_line(row) for row in await connection.execute(query)]
+
+    async def troubles(self, limit: int = 0) -> Troubles:
+        """Tell what has not reached Planfix, and up to `limit` rows of each kind; quick however large the outbox is."""
+        waits = (rows.c.pbx == self._pbx, rows.c.state == _WAITING)
+        dead = (rows.c.pbx == self._pbx, rows.c.state == State.DEAD)
+        oldest = select(rows.c.created).where(*waits).order_by(rows.c.id).limit(1)
+        buried = select(rows).where(*dead).order_by(rows.c.settled.desc()).limit(limit)
+        waiting = select(rows).where(*waits).order_by(rows.c.id).limit(limit)
+        async with self._database.read() as connection:
+            found = (
+                [_line(row) for query in (buried, waiting) for row in await connection.execute(query)] if limit else []
+            )
+            return Troubles(
+                waiting=(await connection.execute(select(func.count()).where(*waits))).scalar_one(),
+                oldest_waiting=(await connection.execute(oldest)).scalar(),
+                dead=(await connection.execute(select(func.count()).where(*dead))).scalar_one(),
+                lines=tuple(found),
+            )
+
+    async def unsent(self) -> dict[str, tuple[int, int]]:
+        """Tell how many rows wait and how many are dead, for each PBX of the database that has any."""
+        found: dict[str, tuple[int, int]] = {}
+        waiting = select(rows.c.pbx, func.count()).where(rows.c.state == _WAITING).group_by(rows.c.pbx)
+        dead = select(rows.c.pbx, func.count()).where(rows.c.state == State.DEAD).group_by(rows.c.pbx)
+        async with self._database.read() as connection:
+            for pbx, count in await connection.execute(waiting):
+                found[pbx] = (count, 0)
+            for pbx, count in await connection.execute(dead):
+                found[pbx] = (found.get(pbx, (0, 0))[0], count)
+        return found
 
     async def retry(self, now: float, ids: Collection[int] | None = None) -> int:
         """Give dead letters (None: all) another chance; tell how many. What is too old for a popup stays so."""
@@ -108,6 +137,21 @@ class Deliveries:
         )
         async with self._database.read() as connection:
             return [row.callid for row in await connection.execute(query)]
+
+
+def _line(row: Row[tuple[object, ...]]) -> Line:
+    return Line(
+        id=row.id,
+        kind=Kind(row.kind),
+        callid=row.callid,
+        report=_report(row.kind, row.payload),
+        at=row.at,
+        state=State(row.state),
+        attempts=row.attempts,
+        next_at=row.next_at,
+        answer=row.answer,
+        settled=row.settled,
+    )
 
 
 def _report(kind: str, payload: str) -> Report | None:

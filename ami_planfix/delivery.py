@@ -332,7 +332,7 @@ class Delivery:
                 log.error("report refused", **names, answer=str(fault), remedy="see `ami-planfix deliveries`")
                 return Buried(due.id, str(fault))
             case Halt():
-                self._halt(fault)
+                self.halt(fault)
                 return Returned(due.id)
             case Again(after):
                 self._failures += 1
@@ -353,7 +353,8 @@ class Delivery:
 
     # Our token is refused
 
-    def _halt(self, fault: PlanfixError) -> None:
+    def halt(self, fault: PlanfixError) -> None:
+        """Send nothing until `ping` is taken."""
         if self._until_ping is None:
             log.error("planfix refused our token", error=str(fault), consequence="nothing is sent, all is kept")
         self._ask_again()
@@ -366,7 +367,7 @@ class Delivery:
         try:
             await self._planfix.ping()
         except TokenRefused as fault:
-            self._halt(fault)
+            self.halt(fault)
         except PlanfixError:
             self._ask_again()
         else:

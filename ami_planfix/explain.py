@@ -12,6 +12,7 @@ from ami_planfix.ami.originate import why_not_picked_up
 from ami_planfix.calls import events
 from ami_planfix.calls.events import Channel, Event
 from ami_planfix.calls.reports import Report
+from ami_planfix.calls.rules import IN_SHORT
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.planfix.messages import DEFAULT_WORDING, Wording, event_name, is_recorded, status_name
 
@@ -54,7 +55,13 @@ def as_row(
         "told": moment.told,
         "concluded": list(moment.concluded),
         "reports": [
-            {"callid": one.callid, "said": _sentence(one, wording), "rule": one.rule, "answer": answer(one)}
+            {
+                "callid": one.callid,
+                "said": _sentence(one, wording),
+                "rule": one.rule,
+                "short": IN_SHORT.get(one.rule, ""),
+                "answer": answer(one),
+            }
             for one in moment.reports
         ],
     }

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections import deque
+from collections import Counter, deque
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
@@ -24,11 +24,14 @@ REDACTED = "[redacted]"
 
 KEPT = 50
 """Warnings and errors that are kept in memory, for the page, `doctor` and `support-bundle`."""
+KEPT_OF_A_KIND = 10
+"""Of these with the same event: a flood of one must not wash away the others."""
 
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
 _troubles: deque[EventDict] = deque(maxlen=KEPT)
+_times: Counter[str] = Counter()
 
 
 class Format(StrEnum):
@@ -67,9 +70,19 @@ def troubles() -> list[dict[str, object]]:
     return [dict(line) for line in reversed(_troubles)]
 
 
+def times(kind: str) -> int:
+    """Tell how often a warning or error with this event was logged since the daemon began."""
+    return _times[kind]
+
+
 def _keep_troubles(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if event.get("level") in ("warning", "error", "critical"):
         at = datetime.now(UTC).isoformat(timespec="seconds")
+        kind = str(event.get("event", ""))
+        _times[kind] += 1
+        alike = [line for line in _troubles if line.get("event") == kind]
+        if len(alike) >= KEPT_OF_A_KIND:
+            _troubles.remove(alike[0])
         _troubles.append({"at": at} | {name: value for name, value in event.items() if name != "timestamp"})
     return event
 

@@ -1,5 +1,6 @@
 """Figures for Prometheus, read off when somebody asks."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -8,6 +9,24 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Histogram:
+    """Counts durations by how long they were."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        """Seconds, growing."""
+        self.counts = [0] * (len(bounds) + 1)
+        """How many were up to each bound and over the one before it; the last: over all."""
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.sum += seconds
 
 
 class Figures(NamedTuple):

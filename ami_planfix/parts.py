@@ -63,6 +63,7 @@ class Parts:
     presence: Presence
     notices: Notices
     clicks: MakeCall
+    lookup: Lookup
     contacts: Contacts
     recordings: Recordings | None
     """None without a place where links could lead to."""
@@ -101,7 +102,8 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
     pipeline.attach(connection)
     deliveries = Deliveries(database, pbx)
-    contacts = Contacts(config, numbering, _lookup(config, account, board, stack), connection)
+    lookup = _lookup(config, account, board, stack)
+    contacts = Contacts(config, numbering, lookup, connection)
     clicks = MakeCall(config, numbering, connection, contacts.name)
     return Parts(
         config=config,
@@ -123,6 +125,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         presence=presence,
         notices=notices,
         clicks=clicks,
+        lookup=lookup,
         contacts=contacts,
         recordings=recordings,
     )

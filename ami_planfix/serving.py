@@ -1,17 +1,20 @@
 """The daemon's listeners: for Planfix, for this machine, and for the command line."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import ip_network
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from ami_planfix.config.model import Server
+from ami_planfix.config.model import Tls as TlsFiles
 from ami_planfix.contacts.fastagi import FastAgi
 from ami_planfix.metrics import Figures
 from ami_planfix.parts import Parts
 from ami_planfix.setup import SwitchOn, compare
 from ami_planfix.status import State
+from ami_planfix.today import Today
 from ami_planfix.web.admin import Admin
 from ami_planfix.web.app import Listener, Tls
 from ami_planfix.web.callers import Callers
@@ -19,10 +22,15 @@ from ami_planfix.web.condition import Condition
 from ami_planfix.web.contact import ContactPage
 from ami_planfix.web.control import Control
 from ami_planfix.web.explaining import Explaining
+from ami_planfix.web.guard import Guard
 from ami_planfix.web.opening import Opening
+from ami_planfix.web.overview import Overview, Sources
+from ami_planfix.web.page import Page
 from ami_planfix.web.planfix import FromPlanfix
 from ami_planfix.web.recorded import Recorded
 from ami_planfix.web.recordings import Downloads
+from ami_planfix.web.sessions import Sessions
+from ami_planfix.web.stream import Stream
 from ami_planfix.web.visits import Visits
 from ami_planfix.whose import whose
 
@@ -31,10 +39,11 @@ class Serving:
     """Opens and closes them."""
 
     def __init__(self, parts: Parts) -> None:
-        self.server_port = 0
+        self.server_port = self.admin_port = 0
         self._parts = parts
         self._visits = Visits()
         self._server: Opening[Listener] | None = None
+        self._stream: Stream | None = None
         self._others: list[Opening[Listener] | Opening[FastAgi]] = []
 
     async def start(self) -> None:
@@ -53,8 +62,6 @@ class Serving:
                 "clicks and recordings in Planfix",
             )
             await self._server.start()
-        admin = Admin(parts.board, lambda: parts.pipeline.alive, self._figures)
-        address = config.admin.listen
         control = Control(parts.tracker.live, parts.deliveries, parts.account, parts.delivery.wake, parts.wording)
         explaining = Explaining(
             parts.timelines,
@@ -66,12 +73,7 @@ class Serving:
         )
         where = config.admin
         self._others = [
-            self._opening(
-                "admin",
-                [*admin.routes(), *self._for_dialplan()],
-                lambda one: one.open(address.host, address.port),
-                "/metrics",
-            ),
+            self._for_admin(control, explaining),
             self._opening(
                 "control",
                 [*control.routes(), *explaining.routes(), *condition.routes(), *Recorded(parts.recordings).routes()],
@@ -91,6 +93,8 @@ class Serving:
 
     async def stop(self) -> None:
         """Close the others."""
+        if self._stream is not None:
+            self._stream.close()
         for opening in self._others:
             await opening.stop()
 
@@ -100,8 +104,28 @@ class Serving:
         routes: Iterable[web.AbstractRouteDef],
         open_it: Callable[[Listener], Awaitable[object]],
         feature: str,
+        guards: Sequence[Middleware] = (),
     ) -> Opening[Listener]:
-        return Opening(Listener(name, routes), open_it, feature, self._parts.board)
+        return Opening(Listener(name, routes, guards), open_it, feature, self._parts.board)
+
+    def _for_admin(self, control: Control, explaining: Explaining) -> Opening[Listener]:
+        parts, config = self._parts, self._parts.config
+        self._stream = stream = Stream(Overview(_sources(parts)))
+        sessions = Sessions(config.admin.password.get_secret_value())
+        guard = Guard(sessions, config.admin.hosts)
+        page = Page(config.ami.name, sessions, guard, stream, control, explaining)
+        health = Admin(parts.board, lambda: parts.pipeline.alive, self._figures)
+        return self._opening(
+            "admin",
+            [*page.routes(), *health.routes(), *self._for_dialplan()],
+            self._open_admin,
+            "status page, no /metrics",
+            [guard.middleware],
+        )
+
+    async def _open_admin(self, listener: Listener) -> None:
+        section = self._parts.config.admin
+        self.admin_port = await listener.open(section.listen.host, section.listen.port, _tls(section.tls))
 
     def _for_planfix(self, server: Server) -> list[web.AbstractRouteDef]:
         token = server.token.get_secret_value()
@@ -130,8 +154,7 @@ class Serving:
         )
 
     async def _open_server(self, listener: Listener, server: Server) -> None:
-        tls = Tls(server.tls.certificate, server.tls.private_key) if server.tls is not None else None
-        self.server_port = await listener.open(server.listen.host, server.listen.port, tls)
+        self.server_port = await listener.open(server.listen.host, server.listen.port, _tls(server.tls))
 
     async def _figures(self) -> Figures:
         parts = self._parts
@@ -146,3 +169,22 @@ class Serving:
             well={part.part: part.state is State.WELL for part in parts.board.parts() if part.state is not State.OFF},
             recordings={progress.value: count for progress, count in recorded.items()},
         )
+
+
+def _sources(parts: Parts) -> Sources:
+    return Sources(
+        pbx=parts.config.ami.name,
+        board=parts.board,
+        live=parts.tracker.live,
+        dids={parts.numbering.number(did.number): did.name for did in parts.config.dids if did.name},
+        lookup=parts.lookup,
+        wording=parts.wording,
+        deliveries=parts.deliveries,
+        today=Today(parts.database, parts.config.ami.name),
+        ledger=parts.recordings.ledger if parts.recordings is not None else None,
+        presence=parts.presence,
+    )
+
+
+def _tls(files: TlsFiles | None) -> Tls | None:
+    return Tls(files.certificate, files.private_key) if files is not None else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from ami_planfix.logs import KEPT, Format, configure, redact, troubles
+from ami_planfix.logs import KEPT, KEPT_OF_A_KIND, Format, configure, redact, times, troubles
 
 
 @pytest.fixture(autouse=True)
@@ -138,5 +138,18 @@ def test_the_last_warnings_and_errors_are_kept_without_secrets_newest_first() ->
     assert (before["event"], before["address"]) == ("wrong token", "192.0.2.7")
     assert "hush" not in str(troubles())
     for number in range(2 * KEPT):
-        log.warning("address refused", number=number)
+        log.warning(f"address {number} refused", number=number)
     assert [line["number"] for line in troubles()] == list(range(2 * KEPT - 1, KEPT - 1, -1))
+
+
+def test_a_flood_of_one_kind_does_not_wash_away_the_others() -> None:
+    configure("info", Format.JSON, io.StringIO())
+    log = structlog.get_logger("ami_planfix.x")
+    before = times("report postponed")
+    log.error("planfix refused our token")
+    for number in range(1000):
+        log.warning("report postponed", number=number)
+    kept = troubles()
+    assert [line["number"] for line in kept[:KEPT_OF_A_KIND]] == list(range(999, 999 - KEPT_OF_A_KIND, -1))
+    assert kept[KEPT_OF_A_KIND]["event"] == "planfix refused our token"
+    assert times("report postponed") - before == 1000

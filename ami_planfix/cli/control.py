@@ -29,4 +29,4 @@ def socket_of(config: Path | None) -> Path:
     """
     if config is None and not os.access(DEFAULT, os.R_OK) and os.access(USUAL, os.F_OK):
         return USUAL
-    return load(config or DEFAULT, {"admin"}).admin.socket
+    return load(config or DEFAULT, {"admin"}, secrets=False).admin.socket

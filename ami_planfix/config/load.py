@@ -25,6 +25,8 @@ EVERYTHING = frozenset(Config.model_fields)
 FOR_CALLS = frozenset({"numbering", "trunks", "dids", "ignore", "calls"})
 """What the tracker needs: `replay` runs with these alone, or with no file at all."""
 
+LEAST_PASSWORD = 8
+
 
 class Examined(NamedTuple):
     """What was made of a file."""
@@ -103,6 +105,16 @@ def _unmet(config: Config, needs: Collection[str]) -> Iterator[Contradiction]:
     """Tell what a command that uses these sections cannot do without."""
     if "ami" in needs and not config.ami.secret:
         yield Contradiction(("ami", "secret"), "is missing", "the secret of our user in Asterisk's manager.conf")
+    admin = config.admin
+    password = admin.password.get_secret_value()
+    if not password and not admin.listen.is_loopback:
+        yield Contradiction(
+            ("admin", "password"),
+            f"is missing: admin.listen {admin.listen} is open to others",
+            "a password for the status page, or a loopback address to listen on",
+        )
+    if password and len(password) < LEAST_PASSWORD:
+        yield Contradiction(("admin", "password"), "is too short", f"{LEAST_PASSWORD} characters or more")
 
 
 def _first_of_each(problems: list[Problem]) -> Iterator[Problem]:

@@ -126,9 +126,23 @@ class Server(Section):
 
 
 class Admin(Section):
-    """For this machine only: health, metrics, callers' names, and the commands that talk to the running daemon."""
+    """For you and this machine: the status page, health, metrics, callers' names, and the daemon's commands."""
 
-    listen: Listen = Field(Address("127.0.0.1", 8093), description="/healthz, /metrics, and /contact for the dialplan.")
+    listen: Listen = Field(
+        Address("127.0.0.1", 8093),
+        description="The status page, /healthz, /readyz, /metrics, and /contact for the dialplan.",
+    )
+    password: Secret = Field(
+        SecretStr(""),
+        description="Asked for by the status page. Without one `listen` must be an address of this machine alone.",
+    )
+    tls: Tls | None = Field(None, description="A certificate for the page, if others than this machine reach it.")
+    hosts: tuple[Host, ...] = Field(
+        (),
+        description="Names by which browsers reach the page (a proxy's, say); addresses and this machine's name do "
+        "always.",
+        examples=[["pbx.example.com"]],
+    )
     socket: FilePath = Field(
         Path("/run/ami-planfix/control.sock"),
         description="Unix socket by which commands such as `ami-planfix calls` reach the daemon.",

@@ -8,14 +8,16 @@ one question in each pause is asked in the background, and its answer ends that.
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import structlog
 
 from ami_planfix.contacts.breaker import Breaker, Verdict
 from ami_planfix.errors import PlanfixError, ReportRefused
+from ami_planfix.metrics import Histogram
 from ami_planfix.planfix.messages import Contact
 
 log = structlog.get_logger("ami_planfix.contacts")
@@ -56,6 +58,30 @@ class Limits(NamedTuple):
 
 
 DEFAULT_LIMITS = Limits()
+BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 3.0, 10.0)
+LATEST = 100
+"""Answers whose speed is remembered one by one."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How questions were answered since the daemon began."""
+
+    kept: int = 0
+    """At once, from memory."""
+    answered: int = 0
+    """By Planfix, in time."""
+    unanswered: int = 0
+    """Not at all: Planfix did not answer in time, or is not asked for a while."""
+    seconds: Histogram = field(default_factory=lambda: Histogram(BOUNDS))
+    """How long Planfix took for each answer."""
+    latest: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
+    """The same of the latest answers, in seconds."""
+
+    def took(self, seconds: float) -> None:
+        """Count one answer of Planfix."""
+        self.seconds.observe(seconds)
+        self.latest.append(seconds)
 
 
 class Lookup:
@@ -70,6 +96,7 @@ class Lookup:
         listener: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """`listener` is told why Planfix is not asked for a while, and `''` when it answers again."""
+        self.tally = Tally()
         self._listener = listener
         self._planfix = planfix
         self._limits = limits
@@ -85,13 +112,27 @@ class Lookup:
         """Tell whether nobody waits for Planfix now, because it does not answer."""
         return self._breaker.is_open
 
+    def known(self, phone: str) -> Contact:
+        """Tell what memory has of a number, asking nobody."""
+        kept = self._from_cache(phone)
+        return kept.contact if kept is not None else UNKNOWN
+
     async def find(self, phone: str, callid: str = "") -> Found:
         """Tell whose a number (digits with country code) is, within the limit; never raises a PlanfixError."""
         kept = self._from_cache(phone)
         if kept is not None:
+            self.tally.kept += 1
             return kept
         if not self._planfix.is_set_up:
             return Found(UNKNOWN, "Planfix is not set up")
+        found = await self._within_limit(phone, callid)
+        if found is _NO_ANSWER:
+            self.tally.unanswered += 1
+        else:
+            self.tally.answered += 1
+        return found
+
+    async def _within_limit(self, phone: str, callid: str) -> Found:
         task = self._running.get(phone)
         if task is None:
             verdict = self._breaker.ask()
@@ -151,7 +192,9 @@ class Lookup:
                 async with self._slots:
                     if self._breaker.is_open and not is_trial:
                         return _NO_ANSWER  # it was opened while this one waited for its turn
+                    begun = self._clock()
                     contact = await self._planfix.contact(phone, callid)
+                    self.tally.took(self._clock() - begun)
         except ReportRefused as refusal:
             # An answer too: Planfix will say the same about this number the next time.
             return self._take(phone, Found(UNKNOWN, str(refusal)))

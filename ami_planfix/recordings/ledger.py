@@ -110,6 +110,14 @@ class Ledger:
         async with self.database.read() as connection:
             return dict.fromkeys(Progress, 0) | {Progress(s): n for s, n in await connection.execute(query)}
 
+    async def waiting_and_missing(self) -> dict[Progress, int]:
+        """Count those that wait or are missing; quick, however many links there are."""
+        troubled = (Progress.WAITING, Progress.MISSING)
+        of_these = (rows.c.pbx == self._pbx, rows.c.state.in_(troubled))
+        query = select(rows.c.state, func.count()).where(*of_these).group_by(rows.c.state)
+        async with self.database.read() as connection:
+            return dict.fromkeys(troubled, 0) | {Progress(s): n for s, n in await connection.execute(query)}
+
     async def explain(self, callid: str, detail: str) -> None:
         """Write down what a recording waits for."""
         change = update(rows).where(self._is(callid), rows.c.state == Progress.WAITING)

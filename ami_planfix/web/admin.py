@@ -1,6 +1,6 @@
 """The listener for this machine: whether we are well, and figures for Prometheus."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from aiohttp import web
 
@@ -20,7 +20,11 @@ class Admin:
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Tell what to serve."""
-        return [web.get("/healthz", self.healthz), web.get("/metrics", self.metrics)]
+        return [
+            web.get("/healthz", self.healthz),
+            web.get("/readyz", self.readyz),
+            web.get("/metrics", self.metrics),
+        ]
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Tell how all parts are; 503 only if the daemon itself is stuck: a restart mends nothing else."""
@@ -33,6 +37,13 @@ class Admin:
         }
         return json_answer(200 if alive else 503, body)
 
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """Tell whether calls are heard and kept: 503 without Asterisk or storage, which no restart mends."""
+        lacking = list(_lacking({part.part: part for part in self._board.parts()}))
+        if not self._alive():
+            lacking.append("the daemon is stuck")
+        return json_answer(503 if lacking else 200, {"ready": not lacking, "lacking": lacking})
+
     async def metrics(self, _request: web.Request) -> web.Response:
         """Write the figures in Prometheus' text format."""
         try:
@@ -43,6 +54,14 @@ class Admin:
             body=exposition(figures),
             headers={**HEADERS, "Content-Type": CONTENT_TYPE},
         )
+
+
+def _lacking(parts: Mapping[str, PartState]) -> Iterator[str]:
+    asterisk, storage = parts.get("asterisk"), parts.get("storage")
+    if asterisk is None or asterisk.state is not State.WELL:
+        yield f"asterisk: {asterisk.detail if asterisk is not None else 'not yet'}"
+    if storage is not None and storage.state is State.FAILED:
+        yield f"storage: {storage.detail}"
 
 
 def _any(parts: tuple[PartState, ...], state: State) -> bool:

@@ -7,13 +7,13 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from ami_planfix.errors import ListenerError
 from ami_planfix.web.answers import HEADERS, refused
@@ -70,9 +70,10 @@ async def _with_our_headers(_request: web.Request, response: web.StreamResponse)
 class Listener:
     """Opens an address for some routes and closes it again."""
 
-    def __init__(self, name: str, routes: Iterable[web.AbstractRouteDef]) -> None:
+    def __init__(self, name: str, routes: Iterable[web.AbstractRouteDef], guards: Sequence[Middleware] = ()) -> None:
+        """`guards` see each request before its route does."""
         self.name = name
-        app = web.Application(middlewares=[_in_our_words], client_max_size=BODY)
+        app = web.Application(middlewares=[_in_our_words, *guards], client_max_size=BODY)
         app.on_response_prepare.append(_with_our_headers)
         app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)

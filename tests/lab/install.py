@@ -15,7 +15,13 @@ from pathlib import Path
 
 SUITES = {22: "sid", 16: "bullseye"}
 PACKAGES = "asterisk,asterisk-modules,asterisk-config"
-PROGRAMS = {"ffmpeg": "ffmpeg", "sox": "sox libsox-fmt-mp3", "nginx": "nginx-light", "curl": "curl"}
+PROGRAMS = {
+    "ffmpeg": "ffmpeg",
+    "sox": "sox libsox-fmt-mp3",
+    "nginx": "nginx-light",
+    "curl": "curl",
+    "chromium": "chromium",
+}
 """What recordings are converted by and served through, with their Debian packages."""
 TRIES = 5
 PAUSE = 20  # seconds between two tries: a mirror may be away for a minute

@@ -1,0 +1,155 @@
+"""What the status page says, in English and Russian; `{}` stands for a figure or a name."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+LANGUAGES = ("en", "ru")
+
+PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        # The head of the page
+        "title": ("ami-planfix", "ami-planfix"),
+        "connecting": ("Asking the daemon …", "Спрашиваем программу …"),
+        "live": ("live", "на связи"),
+        "stale": ("the daemon does not answer since {}", "программа не отвечает с {}"),
+        "log_out": ("Log out", "Выйти"),
+        "no_script": (
+            "This page needs its script. Without one: `ami-planfix calls` and `ami-planfix deliveries`.",
+            "Странице нужен её скрипт. Без него: `ami-planfix calls` и `ami-planfix deliveries`.",
+        ),
+        # The verdict
+        "all_well": ("All is well", "Всё в порядке"),
+        "starting": ("Starting", "Запускается"),
+        "asterisk_waiting": ("No connection to Asterisk", "Нет связи с Asterisk"),
+        "planfix_waiting": ("Planfix does not answer", "Planfix не отвечает"),
+        "planfix_failed": ("Planfix refuses our token", "Planfix не принимает наш токен"),
+        "storage_failed": ("The database cannot be written", "База данных недоступна для записи"),
+        "part_waiting": ("{}: not now", "{}: временно не работает"),
+        "part_failed": ("{}: does not work", "{}: не работает"),
+        "some_dead": ("Planfix refused some reports", "Planfix отклонил часть отчётов"),
+        "reports_kept": (
+            "Reports wait here; none is lost. Waiting: {}",
+            "Отчёты ждут здесь, ни один не потерян. Ждут: {}",
+        ),
+        # Calls
+        "calls": ("Calls now", "Сейчас"),
+        "no_calls": ("It is quiet. Nobody is on the line.", "Тихо. Никто не разговаривает."),
+        "incoming": ("incoming", "входящий"),
+        "outgoing": ("outgoing", "исходящий"),
+        "hidden": ("hidden number", "номер скрыт"),
+        "talks": ("talks", "говорит"),
+        "rings": ("rings", "звонит"),
+        "waits": ("waits", "ждёт"),
+        "via": ("via {}", "через {}"),
+        "since": ("since {}", "с {}"),
+        "find": ("Find a call by its number", "Найти звонок по номеру"),
+        "find_button": ("Find", "Найти"),
+        "find_hint": ("five digits or more; the last day", "пять цифр или больше; за сутки"),
+        "found_none": ("No call with that number within a day.", "За сутки звонка с этим номером нет."),
+        # Today
+        "today": ("Today", "Сегодня"),
+        "no_calls_today": ("No call has ended today yet.", "Сегодня звонков ещё не было."),
+        "answered": ("answered", "приняты"),
+        "missed": ("missed", "пропущены"),
+        "reached": ("talked, outgoing", "исходящие, разговор"),
+        "not_reached": ("not reached", "не дозвонились"),
+        "busy": ("busy", "занято"),
+        "no_answer": ("no answer", "нет ответа"),
+        "not_available": ("not available", "недоступен"),
+        "not_allowed": ("not allowed", "запрещено"),
+        "canceled": ("called off", "отменён"),
+        "hour": ("{}:00", "{}:00"),
+        # The outbox
+        "outbox": ("Reports to Planfix", "Отчёты в Planfix"),
+        "none_waiting": ("Planfix has everything.", "Planfix получил всё."),
+        "waiting": ("waiting", "ждут"),
+        "refused": ("refused", "отклонены"),
+        "oldest": ("the oldest for {}", "самый старый — {}"),
+        "again_at": ("again at {}", "повтор в {}"),
+        "tries": ("tries: {}", "попыток: {}"),
+        "retry": ("Retry", "Повторить"),
+        "retry_all": ("Retry all", "Повторить все"),
+        "drop": ("Drop", "Удалить"),
+        "drop_really": ("Really drop?", "Точно удалить?"),
+        "not_done": ("That did not work: {}", "Не получилось: {}"),
+        "recording": ("recording's link", "ссылка на запись"),
+        # Connections
+        "connections": ("Connections", "Связи"),
+        "part_asterisk": ("Asterisk", "Asterisk"),
+        "part_planfix": ("Planfix", "Planfix"),
+        "part_storage": ("Database", "База данных"),
+        "part_server": ("Clicks from Planfix", "Клики из Planfix"),
+        "part_admin": ("This page", "Эта страница"),
+        "part_control": ("Commands", "Команды"),
+        "part_fastagi": ("Callers' names (FastAGI)", "Имена звонящих (FastAGI)"),
+        "part_contacts": ("Questions to Planfix", "Вопросы к Planfix"),
+        "part_recordings": ("Recordings", "Записи"),
+        "well": ("well", "работает"),
+        "state_waiting": ("not now", "ждёт"),
+        "failed": ("failed", "сбой"),
+        "off": ("off", "выключено"),
+        # Recordings
+        "recordings": ("Recordings", "Записи разговоров"),
+        "none_recording": ("No recording is waited for.", "Ни одну запись не ждём."),
+        "missing": ("missing", "не найдены"),
+        # Lookups
+        "lookups": ("Callers' names", "Имена звонящих"),
+        "no_lookups": ("Nobody has asked for a name yet.", "Имён ещё не спрашивали."),
+        "asked": ("asked", "спросили"),
+        "from_memory": ("from memory", "из памяти"),
+        "median": ("Planfix answers in", "Planfix отвечает за"),
+        "slowest": ("slowest of the last", "дольше всего"),
+        "unanswered": ("without an answer", "без ответа"),
+        "not_asked": ("Planfix is not asked for a while", "Planfix пока не спрашиваем"),
+        # Errors
+        "errors": ("Last warnings and errors", "Последние предупреждения и ошибки"),
+        "no_errors": ("None since the daemon began.", "С запуска программы не было."),
+        "times": ("{} times", "раз: {}"),
+        # A call's timeline
+        "timeline": ("What happened in call {}", "Что было в звонке {}"),
+        "timeline_none": (
+            "Nothing is kept of this call: it is too old, or was never heard.",
+            "Об этом звонке ничего не сохранилось: он давний или не был услышан.",
+        ),
+        "rule": ("rule {}", "правило {}"),
+        "close": ("Close", "Закрыть"),
+        # Several daemons with one database
+        "daemons": ("PBXs with this database", "АТС с этой базой данных"),
+        "pbx": ("PBX", "АТС"),
+        "daemon": ("daemon", "программа"),
+        "listens": ("listens", "слушает"),
+        "until": ("until {}", "до {}"),
+        # The password
+        "password": ("Password", "Пароль"),
+        "log_in": ("Log in", "Войти"),
+        "wrong_password": ("That is not the password.", "Пароль не подходит."),
+        "password_where": ("It is admin.password in the configuration.", "Он стоит в конфигурации: admin.password."),
+    }
+)
+
+
+def words(language: str) -> dict[str, str]:
+    """Give all phrases in one language."""
+    at = LANGUAGES.index(language)
+    return {name: both[at] for name, both in PHRASES.items()}
+
+
+def choose(wanted: str, accepted: str) -> str:
+    """Choose a language: the one that was chosen before, else by `Accept-Language`, else English."""
+    if wanted in LANGUAGES:
+        return wanted
+    for language in _by_weight(accepted):
+        if (found := language.partition("-")[0].strip().lower()) in LANGUAGES:
+            return found
+    return LANGUAGES[0]
+
+
+def _by_weight(accepted: str) -> Iterable[str]:
+    weighed = []
+    for item in accepted.split(",")[:20]:
+        language, _, weight = item.partition(";q=")
+        try:
+            weighed.append((-float(weight or 1), language))
+        except ValueError:
+            continue
+    return [language for _, language in sorted(weighed, key=lambda pair: pair[0])]
