@@ -7,7 +7,7 @@ away. Ours are sent only where the administrator wants them (`calls.attributes`)
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from ami_planfix.calls.events import Uniqueid
@@ -47,16 +47,18 @@ class Attributes:
     """The attributes of one call."""
 
     __slots__ = (
-        "_answered_at", "_chosen", "_hung_up", "_met", "_queue", "_since", "_told", "_wanted", "of_did", "of_trunk",
+        "_answered_at", "_chosen", "_hung_up", "_is_a_client", "_met", "_queue", "_since", "_told", "_wanted", "of_did",
+        "of_trunk",
     )  # fmt: skip
 
-    def __init__(self, wanted: frozenset[Attribute], since: float) -> None:
+    def __init__(self, wanted: frozenset[Attribute], since: float, is_a_client: Callable[[Channel], bool]) -> None:
         self.of_trunk: tuple[tuple[str, str], ...] = ()
         """What is configured for the trunk."""
         self.of_did: tuple[tuple[str, str], ...] = ()
         """What is configured for the DID; it wins."""
         self._wanted = wanted
         self._since = since
+        self._is_a_client = is_a_client
         self._told: dict[str, str] = {}
         self._met: dict[Uniqueid, Channel] = {}
         """Employees' channels that live: one that has left the call may still tell something (a hangup handler)."""
@@ -68,6 +70,8 @@ class Attributes:
     def note(self, client: Channel | None, employees: Iterable[Channel]) -> None:
         """Look at the channels of the call."""
         for channel in employees:
+            if channel.is_line and self._is_a_client(channel):
+                continue  # another call's, joined with this one's
             self._met[channel.uniqueid] = channel
             if channel.hangup_requested and channel.extension is not None and not _only_rings(channel):
                 self._hung_up = self._hung_up or "employee"

@@ -46,7 +46,7 @@ class Call:
         self.since = since
         self.phone = ""
         self.did = ""
-        self.attributes = Attributes(choices.attributes, since)
+        self.attributes = Attributes(choices.attributes, since, is_a_client)
         self.reported = True
         """False where the configuration says that nothing is sent (rule 26); it is followed all the same."""
         self.client: Channel | None = None

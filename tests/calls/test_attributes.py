@@ -85,6 +85,18 @@ class TestTheDialplans:
         history.hangs_up(other)
         assert data_of(history) == {}
 
+    def test_of_two_clients_who_are_joined_each_keeps_its_own(self, history: History) -> None:
+        client, other = history.rings_in(), history.rings_in("79035550000")
+        history.sets(client, "PLANFIX_DATA_a", "1")
+        history.sets(other, "PLANFIX_DATA_b", "2")
+        leg = history.converses(client)
+        history.converses(other, "PJSIP/102")
+        assert leg.bridge is not None
+        history.enters(other, leg.bridge)
+        history.hangs_up(client, other)
+        ends = {one.client: dict(one.data) for one in reports_of(history) if one.stage is Stage.COMPLETED}
+        assert ends == {CLIENT: {"a": "1"}, "79035550000": {"b": "2"}}
+
     def test_what_nobody_can_have_meant_is_left_out_or_cut(self, history: History) -> None:
         client = history.rings_in()
         for number in range(MOST + 10):
