@@ -24,6 +24,7 @@ COMMANDS = (
     "endpoints",
     "account",
     "trial",
+    "support-bundle",
 )
 """Each is a module of this package with a command of the same name."""
 
@@ -43,7 +44,8 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(import_module(f"ami_planfix.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        found = getattr(import_module(f"ami_planfix.cli.{name}"), name)
         if not isinstance(found, click.Command):
             raise TypeError(f"ami_planfix.cli.{cmd_name} has no command of that name")
         return found

@@ -1,0 +1,59 @@
+"""The configuration as it may be sent: what is written, without secrets, comments, and keys that are not ours."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from ami_planfix.config.problems import KeyPath
+from ami_planfix.config.schema import field_at, leads_to_secret, section_at
+from ami_planfix.config.source import Source, Value, read
+from ami_planfix.logs import REDACTED
+
+_VARIABLE = re.compile(r"\$\{\w+\}", re.ASCII)
+_PASSWORD = re.compile(r"^(\w+://[^/:@\s]*:).*(@)")
+
+
+def redacted(file: Path) -> str:
+    """Write the configuration without its secrets, or why it cannot be read."""
+    source = read(file, {})
+    if source.tree is None:
+        faults = "\n".join(f"# {problem}" for problem in source.problems)
+        return f"# not included, since it cannot be read as YAML:\n{faults}\n"
+    tree = _clean(source, source.tree, ())
+    return yaml.safe_dump(tree, allow_unicode=True, sort_keys=False)
+
+
+def _clean(source: Source, value: Value, key: KeyPath) -> object:
+    if isinstance(value, dict):
+        return {name: _clean(source, inner, (*key, name)) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(source, inner, (*key, index)) for index, inner in enumerate(value)]
+    text = source.written.get(key)
+    if text is None:
+        return None
+    if _is_file_of_secret(key):
+        return text
+    if leads_to_secret(key):
+        return _without_secret(key, text)
+    # A misspelt key may be one for a secret.
+    return text if _is_known(key) else REDACTED
+
+
+def _without_secret(key: KeyPath, text: str) -> str:
+    if _VARIABLE.fullmatch(text):
+        return text
+    if key == ("storage", "url"):
+        return _PASSWORD.sub(rf"\1{REDACTED}\2", text)
+    return REDACTED
+
+
+def _is_file_of_secret(key: KeyPath) -> bool:
+    return str(key[-1]).endswith("_file") and leads_to_secret(key)
+
+
+def _is_known(key: KeyPath) -> bool:
+    if field_at(key) is not None:
+        return True
+    # `data: {utm_source: site}` has keys of its own.
+    return len(key) > 1 and field_at(key[:-1]) is not None and section_at(key[:-1]) is None
