@@ -127,6 +127,7 @@ class Daemon:
     async def _stop(self, parts: Parts, serving: Serving) -> None:
         await serving.stop_server()
         await self._cancel({"asterisk", "resync", "greeting", "recordings", "presence"})
+        await parts.records.stop()
         await parts.clicks.close()
         await parts.pipeline.stop()
         await parts.presence.end(parts.connection)

@@ -3,6 +3,7 @@
 AmiPlanfixError
 ├── ConfigurationError      the file that the administrator wrote; exit status 2
 ├── CaptureError            a file that is no raw AMI log
+├── BackfillError           Asterisk's own records cannot be read
 ├── StorageError            the database cannot be opened, read or written
 ├── ListenerError           an address that cannot be listened on
 ├── RecordingError          a recording that cannot be had, or not now
@@ -37,6 +38,10 @@ class ConfigurationError(AmiPlanfixError):
 
 class CaptureError(AmiPlanfixError):
     """A file that should be a raw AMI log is none."""
+
+
+class BackfillError(AmiPlanfixError):
+    """Asterisk's own records (CDR, CEL) cannot be read, or not understood."""
 
 
 class StorageError(AmiPlanfixError):

@@ -255,6 +255,13 @@ class Journal:
             found.append(await self._first(connection, whole))
         return found
 
+    async def is_over(self, connection: AsyncConnection, uniqueids: Iterable[str]) -> bool:
+        """Tell whether some daemon has heard of these channels, and of all of them that they are over."""
+        mine = (names.c.pbx == self._pbx, names.c.uniqueid.in_(list(uniqueids)))
+        query = select(rows.c.owner, names.c.live).join(rows, rows.c.id == names.c.journal_id).where(*mine).distinct()
+        found = {(row.owner, row.live) for row in await connection.execute(query)}
+        return any((owner, True) not in found for owner, _ in found)
+
     async def remove_old(self, connection: AsyncConnection, before: float, limit: int) -> int:
         """Remove up to `limit` rows of before `before`; tell how many."""
         old = select(rows.c.id).where(rows.c.at < before).order_by(rows.c.at).limit(limit)

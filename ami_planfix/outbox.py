@@ -78,17 +78,27 @@ class Outbox:
         self._database = database
         self._insert = _insertion(database)
 
-    async def put(self, connection: AsyncConnection, entries: Iterable[Entry], now: float) -> None:
+    async def put(
+        self, connection: AsyncConnection, entries: Iterable[Entry], now: float, *, history: bool = False
+    ) -> None:
         """Add what is not there yet, in this order; nothing of a part after its COMPLETED.
 
         Daemons that report the same call take turns: their rows' numbers are in the order of the call, and neither can
-        add something to a part that the other is just completing.
+        add something to a part that the other is just completing. With `history` popups are left out from the
+        beginning: all that is long over.
         """
-        values = [self._row(entry, now) for entry in entries]
+        values = [self._row(entry, now, history) for entry in entries]
         if values:
             await self._database.take_turns(connection, {f"{self.pbx}/{entry['callid']}" for entry in values})
             await connection.execute(self._insert, values)
             await self._database.notify(connection, Topic.REPORTS, self.pbx)
+
+    async def reports(self, connection: AsyncConnection, callids: Iterable[str]) -> list[Report]:
+        """Tell all reports of these calls that are kept, in their order."""
+        mine = (rows.c.pbx == self.pbx, rows.c.callid.in_(list(callids)), rows.c.kind == Kind.EVENT)
+        query = select(rows).where(*mine).order_by(rows.c.id)
+        found = [_due(row, None) for row in await connection.execute(query)]
+        return [one.entry for one in found if isinstance(one, Due) and isinstance(one.entry, Report)]
 
     async def claim(self, connection: AsyncConnection, now: float, limit: int, *, opened: bool) -> list[Due]:
         """Take up to `limit` rows that are due, oldest first; with `opened` a COMPLETED brings its opener.
@@ -226,20 +236,23 @@ class Outbox:
         left_out = {_part(row): _due(row, None) for row in await connection.execute(query)}
         return {part: due for part, due in left_out.items() if isinstance(due, Due)}
 
-    def _row(self, entry: Entry, now: float) -> dict[str, object]:
+    def _row(self, entry: Entry, now: float, history: bool) -> dict[str, object]:
         values: dict[str, object] = {"pbx": self.pbx, "callid": entry.callid, "at": entry.at}
+        left_out = history and isinstance(entry, Report) and entry.stage in POPUPS
         if isinstance(entry, Report):
             values |= {"kind": Kind.EVENT, "stage": entry.stage, "client": entry.client}
             values |= {"extension": entry.extension, "part": entry.part}
         else:
             values |= {"kind": Kind.RECORD, "stage": _RECORD, "client": "", "extension": "", "part": 0}
-        return values | {"payload": dump(entry), "state": State.WAITING, "next_at": now, "created": now}
+        state, settled = (State.STALE, now) if left_out else (State.WAITING, None)
+        values |= {"state": state, "settled": settled}
+        return values | {"payload": dump(entry), "next_at": now, "created": now}
 
 
 def _insertion(database: Database) -> Insert:
     """Write `INSERT ... SELECT ... WHERE` nothing COMPLETED it `... ON CONFLICT DO NOTHING`."""
     names = ["kind", "pbx", "callid", "extension", "part", "stage", "client", "at", "payload", "state"]
-    names += ["next_at", "created"]
+    names += ["next_at", "created", "settled"]
     values = {name: bindparam(name, type_=rows.c[name].type) for name in names}
     same_part = [rows.c[name] == values[name] for name in ("pbx", "callid", "extension", "part")]
     completed = exists(select(rows.c.id).where(*same_part, rows.c.stage == Stage.COMPLETED))

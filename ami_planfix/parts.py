@@ -3,13 +3,19 @@
 import hashlib
 import socket
 import tempfile
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from ami_planfix.ami.connection import Connection
 from ami_planfix.ami.settings import settings_of
+from ami_planfix.backfill.filling import Kept, Live
+from ami_planfix.backfill.parts import Records, make_records
 from ami_planfix.calls.attributes import Attribute
+from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import Settings as TrackerSettings
 from ami_planfix.calls.tracker import Tracker
 from ami_planfix.config.model import Config
@@ -62,6 +68,7 @@ class Parts:
     connection: Connection
     presence: Presence
     notices: Notices
+    records: Records
     clicks: MakeCall
     lookup: Lookup
     contacts: Contacts
@@ -82,8 +89,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     await account.load()
     api = PlanfixApi(account.credentials, wording, section.timeout)
     stack.push_async_callback(api.close)
-    pbx = config.ami.name
-    owner = _owner(config)
+    pbx, owner = config.ami.name, _owner(config)
     notices = Notices(database, pbx)
     outbox = Outbox(database, pbx, owner)
     presence = Presence(database, pbx, owner)
@@ -99,12 +105,12 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         stack.callback(recordings.close)
         api.send_links(recordings.link_in)
     pipeline = _pipeline(database, outbox, tracker, delivery, board, recordings)
-    connection = Connection(settings_of(config.ami), pipeline, greet=phones.ask)
+    records = _records(config, Kept(database, outbox, presence), tracker, numbering, pipeline, recordings, board)
+    connection = Connection(settings_of(config.ami), pipeline, greet=_greeting(phones, records))
     pipeline.attach(connection)
     deliveries = Deliveries(database, pbx)
     lookup = _lookup(config, account, board, stack)
     contacts = Contacts(config, numbering, lookup, connection)
-    clicks = MakeCall(config, numbering, connection, contacts.name)
     return Parts(
         config=config,
         observe=observe,
@@ -124,7 +130,8 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         connection=connection,
         presence=presence,
         notices=notices,
-        clicks=clicks,
+        records=records,
+        clicks=MakeCall(config, numbering, connection, contacts.name),
         lookup=lookup,
         contacts=contacts,
         recordings=recordings,
@@ -159,6 +166,37 @@ def _pipeline(
         waiting.wake()
 
     return Pipeline(database, outbox, tracker, written, board, noting=waiting.note)
+
+
+def _records(
+    config: Config,
+    kept: Kept,
+    tracker: Tracker,
+    numbering: Numbering,
+    pipeline: Pipeline,
+    recordings: Recordings | None,
+    board: Board,
+) -> Records:
+    live = Live(
+        lambda: frozenset(call.callid for call in tracker.live()),
+        pipeline.settle,
+        lambda: _tracker(config, numbering),
+        recordings.waiting.note if recordings is not None else _note_nothing,
+        pipeline.written,
+    )
+    return make_records(config, kept, live, board)
+
+
+def _greeting(phones: Phones, records: Records) -> Callable[[Connection], Awaitable[None]]:
+    async def greet(asker: Connection) -> None:
+        await phones.ask(asker)
+        await records.greet(asker)
+
+    return greet
+
+
+async def _note_nothing(_connection: AsyncConnection, _reports: Iterable[Report]) -> None:
+    """Note no recordings: nobody could open a link."""
 
 
 async def _recordings(

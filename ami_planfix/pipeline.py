@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.listening import Heard
 from ami_planfix.calls.events import Event, Snapshot, Uniqueid
-from ami_planfix.calls.reports import Report, Silence
+from ami_planfix.calls.reports import CallId, Report, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
 from ami_planfix.joining import Learned, OwnEar, learn
@@ -102,7 +102,8 @@ class Pipeline:
         self._journal = Journal(outbox.pbx, outbox.owner)
         self._outbox = outbox
         self._tracker = tracker
-        self._written = written
+        self.written = written
+        """Tells whoever it concerns that reports were written."""
         self._noting = noting
         self._board = board or Board(clock)
         self._clock = clock
@@ -124,6 +125,7 @@ class Pipeline:
         """All that was taken is written."""
         self._idle.set()
         self._hurried = asyncio.Event()
+        self._settled: set[CallId] = set()
         self._running = self._stopping = self._cut = False
         self._ended = asyncio.Event()
 
@@ -160,6 +162,10 @@ class Pipeline:
             return
         self._see(snapshot)
         self._wake()
+
+    def settle(self, callids: Iterable[CallId]) -> None:
+        """Take note that all is reported of these calls, which ended unheard: the next snapshot adds nothing."""
+        self._settled.update(callids)
 
     def connected(self) -> None:
         """Take note that Asterisk knows us: what others heard meanwhile comes first, then the snapshot that follows."""
@@ -288,7 +294,9 @@ class Pipeline:
 
     def _see(self, snapshot: Snapshot) -> None:
         conclusion = self._reconcile(snapshot)
-        self._take(conclusion, self._scribe.resync_row(snapshot) if conclusion.used else None)
+        left = tuple(report for report in conclusion.reports if report.callid not in self._settled)
+        self._settled.clear()
+        self._take(conclusion._replace(reports=left), self._scribe.resync_row(snapshot) if conclusion.used else None)
 
     def _handle(self, event: Event) -> Conclusion:
         try:
@@ -364,7 +372,7 @@ class Pipeline:
         self._board.say(PART, State.WELL, "written")
         self._hold_back()
         if batch.reports:
-            self._written()
+            self.written()
 
     def _say_failing(self, fault: StorageError, pause: float) -> None:
         self._failing = True

@@ -104,15 +104,23 @@ class Presence:
         async with self._database.read() as connection:
             return tuple(_listening(row) for row in await connection.execute(query))
 
-    async def gaps(self, since: float) -> tuple[Gap, ...]:
+    async def gaps(self, since: float, doubt: float = 0.0, *, connecting: bool = False) -> tuple[Gap, ...]:
         """Tell when no daemon listened to this PBX, from `since` until now; raise StorageError.
 
-        Before the first row that there is nobody was meant to listen: that is no gap.
+        Of the end of a listening that is over, `doubt` seconds count as not heard. Before the first row that there is
+        nobody was meant to listen: that is no gap. `connecting`: this daemon's own listening is still to begin.
         """
-        query = select(rows).where(rows.c.pbx == self._pbx).order_by(rows.c.since)
+        query = select(rows).where(rows.c.pbx == self._pbx)
+        now = self._clock()
         async with self._database.read() as connection:
             known = [_listening(row) for row in await connection.execute(query)]
-        return between(known, since, self._clock())
+        own = None if connecting or self._session is None else self._row.since
+        going_on = {one for one in known if one.is_alive(now) and (one.owner != self._owner or one.since == own)}
+        heard = [
+            one._replace(until=max(now, one.until) if one in going_on else max(one.since, one.until - doubt))
+            for one in known
+        ]
+        return between(heard, since, now)
 
     async def remove_old(self, connection: AsyncConnection, before: float, limit: int) -> int:
         """Remove up to `limit` rows that ended before `before`, but no PBX's last; tell how many."""

@@ -22,6 +22,7 @@ from ami_planfix.web.condition import Condition
 from ami_planfix.web.contact import ContactPage
 from ami_planfix.web.control import Control
 from ami_planfix.web.explaining import Explaining
+from ami_planfix.web.filling import Filling
 from ami_planfix.web.guard import Guard
 from ami_planfix.web.opening import Opening
 from ami_planfix.web.overview import Overview, Sources
@@ -71,14 +72,21 @@ class Serving:
         condition = Condition(
             parts.board, parts.connection, parts.account, self._visits, parts.observe, since=time.time()
         )
+        filling = Filling(parts.records, parts.connection, parts.wording)
         where = config.admin
         self._others = [
             self._for_admin(control, explaining),
             self._opening(
                 "control",
-                [*control.routes(), *explaining.routes(), *condition.routes(), *Recorded(parts.recordings).routes()],
+                [
+                    *control.routes(),
+                    *explaining.routes(),
+                    *condition.routes(),
+                    *Recorded(parts.recordings).routes(),
+                    *filling.routes(),
+                ],
                 lambda one: one.open_unix(where.socket, where.group),
-                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`, `doctor`",
+                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`, `backfill`, `doctor`",
             ),
         ]
         if not parts.observe:

@@ -112,7 +112,7 @@ async def test_a_connection_lost_and_made_again_between_two_looks_leaves_its_gap
     scene.source.connect()
     await scene.look()
     await scene.look(4)
-    assert await scene.presence.gaps(NOW) == (Gap(NOW + 2, NOW + 3), Gap(NOW + 3, NOW + 7))
+    assert await scene.presence.gaps(NOW) == (Gap(NOW + 2, NOW + 3),)
 
 
 async def test_who_stops_in_order_leaves_the_moment_of_the_last_word(scene: Scene) -> None:
@@ -180,3 +180,21 @@ class TestGaps:
 
     def test_a_clock_that_was_ahead_makes_no_gap_in_the_future(self) -> None:
         assert between(self.rows((10, 20), (500, 510)), 0, 100) == (Gap(20, 100),)
+
+
+class TestGapsOfThisDaemon:
+    async def test_who_connects_ends_the_gap_and_the_other_who_listens_leaves_none(self, scene: Scene) -> None:
+        scene.source.connect()
+        await scene.look()
+        scene.clock.now += 3
+        assert await scene.presence.gaps(NOW) == ()
+        assert await scene.presence.gaps(NOW, connecting=True) == (Gap(NOW, NOW + 3),)
+        assert await scene.of("b").gaps(NOW, connecting=True) == ()
+
+    async def test_the_end_of_a_listening_is_in_doubt_but_not_what_was_before_it(self, scene: Scene) -> None:
+        scene.source.connect()
+        await scene.look()
+        await scene.look(EVERY)
+        scene.clock.now += 100
+        assert await scene.presence.gaps(0, 2.0) == (Gap(NOW + EVERY - 2, NOW + EVERY + 100),)
+        assert await scene.presence.gaps(0, 60.0) == (Gap(NOW, NOW + EVERY + 100),)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ami_planfix.cli.options import DEFAULT
 from ami_planfix.config.load import load
 from ami_planfix.config.model import Admin
-from ami_planfix.control import Query, request
+from ami_planfix.control import ANSWER_WITHIN, Query, request
 
 USUAL = Admin().socket
 
@@ -17,9 +17,11 @@ def ask(config: Path | None, path: str, query: Query = ()) -> dict[str, object]:
     return asyncio.run(request(socket_of(config), "GET", path, query))
 
 
-def order(config: Path | None, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
-    """Have something done; raises DaemonAway."""
-    return asyncio.run(request(socket_of(config), "POST", path, (), body or {}))
+def order(
+    config: Path | None, path: str, body: dict[str, object] | None = None, within: float = ANSWER_WITHIN
+) -> dict[str, object]:
+    """Have something done, `within` seconds; raises DaemonAway."""
+    return asyncio.run(request(socket_of(config), "POST", path, (), body or {}, within))
 
 
 def socket_of(config: Path | None) -> Path:

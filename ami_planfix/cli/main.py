@@ -21,6 +21,7 @@ COMMANDS = (
     "calls",
     "deliveries",
     "recordings",
+    "backfill",
     "endpoints",
     "account",
     "trial",

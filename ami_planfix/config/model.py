@@ -30,9 +30,11 @@ from ami_planfix.config.values import (
     Pattern,
     PhonePattern,
     Prefix,
+    Records,
     Secret,
     StorageUrl,
     Text,
+    TimeZone,
     WebUrl,
     Word,
 )
@@ -386,6 +388,27 @@ class Storage(Section):
     durable: bool = Field(False, description="Lose nothing in a power cut either; every report waits for the disk.")
 
 
+class Backfill(Section):
+    """Calls that nobody heard of, from Asterisk's own records: see docs/admin/backfill.md. Left out: none are read."""
+
+    cel: Records = Field(
+        SecretStr(""),
+        description="Its channel events (CEL), which tell all: as `cdr`. Empty: CDR alone.",
+        examples=["mysql://freepbxuser:PASSWORD@localhost/asteriskcdrdb"],
+    )
+    cdr: Records = Field(
+        SecretStr(""),
+        description="Its call records (CDR): mysql://..., postgresql://..., sqlite:////PATH, or a Master.csv's path.",
+        examples=["mysql://freepbxuser:PASSWORD@localhost/asteriskcdrdb"],
+    )
+    cel_table: Word = Field("cel", min_length=1, description="The table of channel events, in a database.")
+    cdr_table: Word = Field("cdr", min_length=1, description="The table of call records, in a database.")
+    timezone: TimeZone = Field(
+        "", description="The zone of their times: Europe/Moscow, UTC; empty: that of this machine.", examples=["UTC"]
+    )
+    hours: Annotated[int, Field(ge=1, le=720)] = Field(24, description="Not further back than this.")
+
+
 class Log(Section):
     """What is written to the log."""
 
@@ -411,6 +434,7 @@ class Config(Section):
     contacts: Contacts = Contacts()
     recordings: Recordings = Recordings()
     delivery: Delivery = Delivery()
+    backfill: Backfill = Backfill()
     storage: Storage = Storage()
     log: Log = Log()
 

@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import phonenumbers
 from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo
@@ -91,6 +92,22 @@ def _storage_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _records(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text and not re.match(r"/[^/]|sqlite:////[^/]|(?:mysql|mariadb|postgresql)://[^/]", text):
+        raise NotAllowedError(
+            "mysql://USER:PASSWORD@HOST/DATABASE, postgresql://..., sqlite:////ABSOLUTE/PATH, or the absolute path of "
+            "a Master.csv"
+        )
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value and value != "UTC" and value not in available_timezones():
+        raise NotAllowedError("a time zone such as Europe/Moscow or UTC; '' is that of this machine")
+    return value
+
+
 def _secret(value: SecretStr) -> SecretStr:
     # A line's end in a secret would begin a new AMI header or HTTP field.
     if not value.get_secret_value().isprintable():
@@ -167,6 +184,8 @@ WebUrl = Annotated[str, AfterValidator(_web_url)]
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 StorageUrl = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_storage_url)]
+Records = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_records)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Country = Annotated[str, AfterValidator(_country)]
 ExtensionPattern = Annotated[str, AfterValidator(_extensions)]
 FilePath = Annotated[Path, PlainValidator(_path)]

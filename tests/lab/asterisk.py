@@ -155,7 +155,7 @@ class Asterisk:
 
     def _lay_out(self) -> None:
         self._sweep()
-        for name in ("etc", "run", "log", "spool/monitor", "spool/tmp", "lib", "data/moh"):
+        for name in ("etc", "run", "log/cdr-csv", "log/cel-custom", "spool/monitor", "spool/tmp", "lib", "data/moh"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         shared = Path("/usr/share/asterisk")
         for path in (self._root / shared.relative_to("/")).iterdir():
