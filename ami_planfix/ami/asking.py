@@ -77,6 +77,10 @@ class Asking:
         future.add_done_callback(done)
         return future
 
+    def now(self) -> float:
+        """Tell the time by the clock of events, seconds since the epoch."""
+        return self._ears.now()
+
     def tap(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
         """Let `hear` take every wanted event too, while the context lasts."""
         return self._ears.tap(hear)

@@ -97,7 +97,7 @@ class Connection(Asking):
         """Tell the listener what exists, and return it; `settle` as in `snapshot.take`."""
         async with self._syncing:
             taken = await snapshot.take(self, self._ears.resync, settle)
-        self._status = self._status._replace(synced_at=taken.at)
+        self._status = self._status._replace(synced_at=time.time())  # `taken.at` is by Asterisk's clock
         return taken
 
     def pause(self) -> None:

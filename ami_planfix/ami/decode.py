@@ -90,6 +90,11 @@ def decode_all(
             yield event, raw
 
 
+def time_of(raw: bytes, arrival: float) -> float:
+    """Tell when any event was, by its `Timestamp`, else by its arrival."""
+    return _time(_value(_text_of(raw), _TIMESTAMP), arrival)
+
+
 def _text_of(raw: bytes) -> str:
     if raw.find(b"\r", 0, 80) < 0:
         raw = raw.replace(b"\n", b"\r\n")

@@ -1,12 +1,13 @@
 """What is heard on a connection, told in the order of the stream: to the listener, to taps, to an observer."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import structlog
 
-from ami_planfix.ami.decode import decode_all
+from ami_planfix.ami.decode import decode_all, time_of
 from ami_planfix.ami.wire import event_name, is_stamped, stamped
 from ami_planfix.calls.events import Event, Snapshot
 
@@ -49,6 +50,8 @@ class Ears:
         self.observer: Observer | None = None
         self._listener = listener
         self._booted = booted
+        self._ahead = 0.0
+        """Seconds by which the clock of events was ahead of ours when the last one came."""
         self._taps: list[Callable[[Event], None]] = []
         self._batch: list[Heard] = []
 
@@ -66,15 +69,21 @@ class Ears:
             if is_answer is not None and is_answer(raw):
                 return True
             if event_name(raw) == b"FullyBooted":
+                self._ahead = time_of(raw, at) - at
                 self.flush()
                 self._booted()
             return False
 
         for event, raw in decode_all(messages, at, is_for_others, ask_always=is_answer is not None):
+            self._ahead = event.at - at
             self._batch.append(Heard(event, raw if is_stamped(raw) else stamped(raw, at)))
             for tap in self._taps:
                 tap(event)
         self.flush()
+
+    def now(self) -> float:
+        """Tell the time by the clock that events are stamped with: Asterisk's, which may not be ours."""
+        return time.time() + self._ahead
 
     def flush(self) -> None:
         """Hand over what has been heard so far."""

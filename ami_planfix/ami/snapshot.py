@@ -12,11 +12,13 @@ would conclude it without the cause. Therefore:
 - One that was born while the lists were made, and is in neither, is `unsure` too.
 - One whose `Hangup` was heard meanwhile is in none of them, whatever the lists say: nobody rises from the dead.
 
+Its time is that of Asterisk's clock: a conversation that an event begins or ends must not become longer or shorter
+because our clock is another one.
+
 The first snapshot of a connection has no `settle`: what ended while nobody listened has no `Hangup` on its way.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -47,6 +49,9 @@ class Source(Protocol):
         on_complete: Callable[[list[Message]], None] | None = ...,
     ) -> list[Message]:
         """Do an action that answers with a list."""
+
+    def now(self) -> float:
+        """Tell the time by the clock of events."""
 
     def tap(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
         """Hear every event meanwhile."""
@@ -81,7 +86,7 @@ async def take(source: Source, deliver: Callable[[Snapshot], None], settle: floa
         bridges = {item.get("BridgeUniqueid"): item for item in await source.collect("BridgeList")}
 
         def complete(items: list[Message]) -> None:
-            at = time.time()
+            at = source.now()
             found = [present for item in items if (present := _present(item, bridges, at))]
             listed = {present.channel.uniqueid for present in found}
             unsure = (earlier | meanwhile.born) - listed - meanwhile.ended

@@ -1,6 +1,7 @@
 """Snapshots, and what comes and goes while they are taken."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from ami_planfix.calls.events import BridgeId, Snapshot, Uniqueid
 from ami_planfix.demo.asterisk import Asterisk, Fields, event
 from ami_planfix.errors import ActionRefused
 from tests.ami.conftest import Diary, connected
+from tests.load.exchange import Exchange
 
 
 def channel(ident: str, **fields: str) -> Fields:
@@ -115,3 +117,26 @@ class TestMeanwhile:
         names = [action.get("Action") for action in asterisk.received if action.get("Action") != "Logoff"]
         assert names == ["BridgeList", "CoreShowChannels"]
         assert len(delivered) == 1
+
+
+class TestItsTime:
+    """Asterisk's clock may be another one than ours."""
+
+    @pytest.mark.parametrize("off", [-3600.0, 3600.0])
+    async def test_it_is_that_of_the_events_around_it(self, asterisk: Asterisk, diary: Diary, off: float) -> None:
+        async with connected(asterisk, diary) as connection:
+            asterisk.emit(_hangup(time.time() + off))
+            await diary.until(lambda: bool(diary.events))
+            snapshot = await connection.resync(settle=0)
+        assert abs(snapshot.at - off - time.time()) < 60
+
+    async def test_before_any_event_the_boot_that_each_login_is_told_of_says_it(self, diary: Diary) -> None:
+        exchange = Exchange(clock=lambda: time.time() + 3600)
+        async with exchange, connected(exchange, diary):
+            pass
+        assert abs(diary.snapshots[0].at - 3600 - time.time()) < 60
+
+
+def _hangup(at: float) -> bytes:
+    fields = {"Timestamp": f"{at:.6f}", "Channel": "PJSIP/101-1", "Uniqueid": "1.1", "Linkedid": "1.1", "Cause": "16"}
+    return event("Hangup", fields)
