@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aiohttp import ClientSession, UnixConnector
 
 from ami_planfix.ami import capture
 from ami_planfix.config.load import load
@@ -74,6 +75,13 @@ class Home:
         await self.planfix.wait_for(lambda _: len(self.planfix.events()) >= count, LIMIT)
         return self.planfix.events()
 
+    async def ask(self, path: str) -> dict[str, object]:
+        """Ask the daemon over its control socket."""
+        connector = UnixConnector(str(self.folder / "control.sock"))
+        async with ClientSession(connector=connector) as session, session.get(f"http://daemon{path}") as answer:
+            found: dict[str, object] = await answer.json()
+            return found
+
     @asynccontextmanager
     async def daemon(self, *arguments: str, watchdog: float | None = None) -> AsyncIterator["Process"]:
         """Run the daemon; what still runs at the end is told to end."""
@@ -107,44 +115,66 @@ class Place(Home):
             )
 
 
+class Notices(asyncio.DatagramProtocol):
+    """What a service manager is told at a socket of its own."""
+
+    def __init__(self) -> None:
+        self._told: asyncio.Queue[str] = asyncio.Queue()
+        self._transport: asyncio.DatagramTransport | None = None
+
+    @classmethod
+    async def at(cls, path: Path) -> "Notices":
+        """Listen; `path` is for the environment's `NOTIFY_SOCKET`."""
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 (a name only)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        sock.bind(str(path))
+        loop = asyncio.get_running_loop()
+        transport, found = await loop.create_datagram_endpoint(cls, sock=sock)
+        found._transport = transport
+        return found
+
+    async def told(self, word: str) -> None:
+        """Wait until something is told (`READY=1`)."""
+        while word not in await self._told.get():
+            pass
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Take what is told (asyncio)."""
+        self._told.put_nowait(data.decode())
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._transport is not None:
+            self._transport.close()
+
+
 class Process:
     """A daemon that runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process, notified: asyncio.Queue[str]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, notices: Notices) -> None:
         self.process = process
         self.log: list[Log] = []
         self.raw = b""
-        self._notified = notified
+        self._notices = notices
         self._changed = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
-        self._listening: asyncio.DatagramTransport | None = None
 
     @classmethod
     async def start(cls, home: Home, arguments: tuple[str, ...], watchdog: float | None) -> "Process":
         """Start it, with a service manager that listens."""
-        notified: asyncio.Queue[str] = asyncio.Queue()
         path = home.folder / "notify.sock"
-        path.unlink(missing_ok=True)
-        loop = asyncio.get_running_loop()
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        sock.bind(str(path))
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Notified(notified), sock=sock)
+        notices = await Notices.at(path)
         environment = {**os.environ, "NOTIFY_SOCKET": str(path)}
         if watchdog is not None:
             environment["WATCHDOG_USEC"] = str(int(watchdog * 1_000_000))
-        process = await asyncio.create_subprocess_exec(
-            *LEASH, sys.executable, "-m", "ami_planfix", "run", "-c", str(home.config_file), *arguments,
-            stderr=asyncio.subprocess.PIPE, env=environment,
-        )  # fmt: skip
-        found = cls(process, notified)
-        found._listening = transport
-        return found
+        command = command_of(home, *arguments)
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=environment)
+        return cls(process, notices)
 
     async def told(self, word: str) -> None:
         """Wait until the service manager is told something (`READY=1`)."""
         async with asyncio.timeout(LIMIT):
-            while word not in await self._notified.get():
-                pass
+            await self._notices.told(word)
 
     async def ready(self) -> None:
         """Wait until it is ready; fail with its log if it ends before."""
@@ -190,8 +220,7 @@ class Process:
         async with asyncio.timeout(LIMIT):
             status = await self.process.wait()
             await self._reading
-        if self._listening is not None:
-            self._listening.close()
+        self._notices.close()
         return status
 
     async def _read(self) -> None:
@@ -207,12 +236,9 @@ class Process:
                 self._changed.notify_all()
 
 
-class _Notified(asyncio.DatagramProtocol):
-    def __init__(self, queue: asyncio.Queue[str]) -> None:
-        self._queue = queue
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        self._queue.put_nowait(data.decode())
+def command_of(home: Home, *arguments: str) -> list[str]:
+    """Tell how the daemon is started."""
+    return [*LEASH, sys.executable, "-m", "ami_planfix", "run", "-c", str(home.config_file), *arguments]
 
 
 def free_port() -> int:

@@ -49,7 +49,6 @@ RARE = frozenset({b"FullyBooted"})
 # The years 2000 and 2100: a PBX without a clock says 1970.
 _EARLIEST, _LATEST = 946_684_800.0, 4_102_444_800.0
 
-
 Values = tuple[str, ...]
 """Values of an event's headers; one that is not there is `''` or None."""
 
@@ -88,11 +87,6 @@ def decode_all(
             event = shape.read(raw, arrival)
         if event is not None:
             yield event, raw
-
-
-def time_of(raw: bytes, arrival: float) -> float:
-    """Tell when any event was, by its `Timestamp`, else by its arrival."""
-    return _time(_value(_text_of(raw), _TIMESTAMP), arrival)
 
 
 def _text_of(raw: bytes) -> str:
@@ -353,7 +347,7 @@ class _Shape:
                 values = tuple([_value(text, header) for header in self._headers])
                 break
         try:
-            return self._make(_time(values[0], arrival), *[read(values[place]) for read, place in self._fields])
+            return self._make(time_of(values[0], arrival), *[read(values[place]) for read, place in self._fields])
         except _IncompleteError:
             return None
 
@@ -365,11 +359,12 @@ class _UserEventShape(_Shape):
         uniqueid = _value(text, "Uniqueid")
         if uniqueid in _NOT_AN_ID:
             return None
-        at = _time(_value(text, _TIMESTAMP), arrival)
+        at = time_of(_value(text, _TIMESTAMP), arrival)
         return events.UserEvent(at, Uniqueid(intern(uniqueid)), _told_fields(text))
 
 
-def _time(value: str | None, arrival: float) -> float:
+def time_of(value: str | None, arrival: float) -> float:
+    """Read a `Timestamp`; the arrival where it is none."""
     try:
         at = float(value or "")
     except ValueError:

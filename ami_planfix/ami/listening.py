@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from ami_planfix.ami.decode import decode_all, time_of
-from ami_planfix.ami.wire import event_name, is_stamped, stamped
+from ami_planfix.ami.wire import event_name, is_stamped, parse, stamped
 from ami_planfix.calls.events import Event, Snapshot
 
 log = structlog.get_logger("ami_planfix.ami")
@@ -69,7 +69,7 @@ class Ears:
             if is_answer is not None and is_answer(raw):
                 return True
             if event_name(raw) == b"FullyBooted":
-                self._ahead = time_of(raw, at) - at
+                self._ahead = time_of(parse(raw).get("Timestamp"), at) - at
                 self.flush()
                 self._booted()
             return False

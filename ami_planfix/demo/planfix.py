@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import aiohttp
@@ -60,6 +60,8 @@ class Fault(NamedTuple):
     """Never answer, until `release` is called."""
     cut: bool = False
     """End the connection without an answer."""
+    torn: bytes = b""
+    """Send these bytes instead of an answer, and end the connection; `status` is what they say, 0: nothing yet."""
 
 
 def refuse(words: str = "Invalid parameters") -> Fault:
@@ -95,6 +97,11 @@ def hang() -> Fault:
 def cut() -> Fault:
     """End the connection instead of answering."""
     return Fault(cut=True)
+
+
+def torn(answer: bytes, status: int = 0) -> Fault:
+    """End the connection in the middle of an answer; `status`: what can be read of it, 0 for nothing."""
+    return Fault(status, torn=answer)
 
 
 def slow(seconds: float) -> Fault:
@@ -140,8 +147,8 @@ class EmbeddedPlanfix:
         """Be gone: connections end, new ones are refused."""
         self.release()
         if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -193,26 +200,36 @@ class EmbeddedPlanfix:
             status, body = (fault.status, fault.body) if fault is not None else self._documented(fields)
             unanswered = fault is not None and (fault.hang or fault.cut)
             delay = fault.delay if fault is not None else 0.0
-            await self._keep(Received(at, fields, 0 if unanswered else status, _peer(request), delay))
+            kept = await self._keep(Received(at, fields, 0 if unanswered else status, _peer(request), delay))
             if fault is not None:
-                await self._misbehave(fault, request)
+                await self._misbehave(fault, request, kept)
             headers = fault.headers if fault is not None else None
             return web.Response(status=status, body=body, headers=headers)
         finally:
             self.waiting -= 1
 
-    async def _keep(self, received: Received) -> None:
+    async def _keep(self, received: Received) -> int:
         async with self._changed:
             self.received.append(received)
             self._changed.notify_all()
+            return len(self.received) - 1
 
-    async def _misbehave(self, fault: Fault, request: web.Request) -> None:
-        if fault.delay:
+    async def _misbehave(self, fault: Fault, request: web.Request, kept: int) -> None:
+        try:
             await asyncio.sleep(fault.delay)
-        if fault.hang:
-            await self._released.wait()
-        if (fault.hang or fault.cut) and request.transport is not None:
+            if fault.hang:
+                await self._released.wait()
+        finally:
+            if fault.delay and (request.transport is None or self._runner is None):
+                # Who asked did not wait for it, or we were told to be gone.
+                self.received[kept] = replace(self.received[kept], status=0)
+        if request.transport is None:
+            return
+        if fault.hang or fault.cut:
             request.transport.abort()
+        if fault.torn:
+            request.transport.write(fault.torn)
+            request.transport.close()
 
     def _documented(self, fields: Mapping[str, str]) -> tuple[int, bytes]:
         if fields.get("planfix_token") != self.token:

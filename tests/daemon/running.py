@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from aiohttp import ClientSession, UnixConnector
-
 from ami_planfix.calls.reports import Report
 from ami_planfix.demo.planfix import EmbeddedPlanfix, Received
 from tests.calls.story import Expectation, shown
@@ -132,13 +130,6 @@ class Post(Home):
                 counts = (await self.ask("/deliveries"))["counts"]
                 assert isinstance(counts, dict)
                 waiting = counts["waiting"]
-
-    async def ask(self, path: str) -> dict[str, object]:
-        """Ask the daemon over its control socket."""
-        connector = UnixConnector(str(self.folder / "control.sock"))
-        async with ClientSession(connector=connector) as session, session.get(f"http://daemon{path}") as answer:
-            found: dict[str, object] = await answer.json()
-            return found
 
     def account(self) -> str:
         """Tell what Planfix heard and what the daemon logged, for whoever must find out why."""

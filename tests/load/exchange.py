@@ -8,13 +8,14 @@ may have missed.
 import socket
 import struct
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ami_planfix.ami.decode import decode
 from ami_planfix.ami.wire import Message
 from ami_planfix.calls.events import Present
-from ami_planfix.demo.asterisk import Asterisk, Fields, Session
+from ami_planfix.demo.asterisk import Asterisk, Fields, Session, event
 from tests.calls.mirror import Mirror
 
 
@@ -24,23 +25,43 @@ class Listening:
 
     username: str
     since: int
-    snapshots: list[int] = field(default_factory=list)
-    """Where it was told which channels exist."""
+    snapshot: tuple[int, float] | None = None
+    """Where and when it was first told which channels exist."""
     until: int | None = None
     """Where it ended; None: it goes on. What was told directly before may be lost."""
+
+
+class Timeline:
+    """How much had been told when."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._places: list[int] = []
+
+    def add(self, at: float, told: int) -> None:
+        """Take note (seconds since the epoch)."""
+        self._times.append(at)
+        self._places.append(told)
+
+    def place_at(self, at: float) -> int:
+        """Tell how much had been told at a time."""
+        before = bisect_right(self._times, at)
+        return self._places[before - 1] if before else 0
 
 
 class Exchange(Asterisk):
     """An Asterisk of which all is known; `usernames` may log in, each for one daemon."""
 
-    def __init__(self, *usernames: str) -> None:
+    def __init__(self, *usernames: str, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
+        self.clock = clock
         self.usernames = frozenset(usernames or (self.username,))
         self.told = 0
         """Messages so far: the place of the next one."""
         self.listened: list[Listening] = []
         self.is_frozen = False
         self._truth = Mirror()
+        self.timeline = Timeline()
         self._port = 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: object = None) -> None:
@@ -65,6 +86,7 @@ class Exchange(Asterisk):
                 self._truth.hear(event)
         self.emit(*told)
         self.told += len(told)
+        self.timeline.add(now, self.told)
 
     def freeze(self) -> None:
         """Let nothing pass until `thaw`, as a network does that is gone and comes back."""
@@ -101,7 +123,7 @@ class Exchange(Asterisk):
             case "coreshowchannels":
                 self.channels = [_shown(present) for present in self._truth.snapshot().channels]
                 if isinstance(session, Line) and session.listening is not None:
-                    session.listening.snapshots.append(self.told)
+                    session.listening.snapshot = session.listening.snapshot or (self.told, time.time())
         return super().answer(action, session)
 
     def _lines(self) -> list["Line"]:
@@ -126,7 +148,10 @@ class Line(Session):
         self._held = bytearray()
 
     def logged_on(self) -> None:
-        """Begin to listen."""
+        """Begin to listen; be told, as by every Asterisk, that it has booted."""
+        self.write(
+            event("FullyBooted", {"Timestamp": f"{self._exchange.clock():.6f}", "Status": "Fully Booted"}) + b"\r\n\r\n"
+        )
         self.listening = Listening(self.username, self._exchange.told)
         self._exchange.listened.append(self.listening)
 

@@ -20,6 +20,8 @@ class Played:
 
     copy: Copy
     places: "array[int]" = field(default_factory=lambda: array("L"))
+    died_at: int | None = None
+    """Where in the stream Asterisk died with it."""
 
     @property
     def is_whole(self) -> bool:
@@ -90,6 +92,8 @@ class Player:
     async def kill_asterisk(self, away: float) -> None:
         """Have Asterisk crash, with all calls that go on, and come back after so many seconds."""
         self._up.clear()
+        for one in self._going:
+            one.played.died_at = self._exchange.told
         self._going.clear()
         await self._exchange.die()
         await asyncio.sleep(away)

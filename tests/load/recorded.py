@@ -77,6 +77,9 @@ class Copy:
             texts = [self._word(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
             yield Sounded(at, b"".join(texts).replace(b"\nTimestamp: ", b"\nTimestamp: %.6f" % at, 1))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return copy_of, (self.name, self.tag, self.begin, self.speed)
+
     def events(self) -> list[Event]:
         """Tell what the tracker could hear of it."""
         return [event for at, raw in self if (event := decode(raw, at)) is not None]
@@ -106,6 +109,11 @@ class Copy:
 def recorded_calls() -> tuple[Recorded, ...]:
     """Read all stories that share the most common configuration."""
     return tuple(_read(story) for story in stories_of_one_pbx())
+
+
+def copy_of(name: str, tag: int, begin: float, speed: float) -> Copy:
+    """Make a copy of the story of that name."""
+    return next(one for one in recorded_calls() if one.story.name == name).copy(tag, begin, speed)
 
 
 def _read(story: Story) -> Recorded:

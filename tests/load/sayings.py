@@ -1,8 +1,7 @@
 """Folds what Planfix was sent into sayings: a report and its repetitions.
 
-To repeat is right while a report has not been settled (200 or 400), and where the daemon could not know that it had
-been, because it died (`Circumstances.forgot`). A report must wait until the one before it in its call is settled;
-INCOMING may go side by side.
+To repeat is right while a report has not been settled (200 or 400), where the daemon could not know that it had been,
+because it died (`Circumstances.forgot`), and where an administrator wants it (`retried`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,9 @@ class Circumstances(Protocol):
     def forgot(self, since: float, until: float) -> bool:
         """Tell whether a daemon died between these times that may have had no time to note an answer of `since`."""
 
+    def retried(self, since: float, until: float) -> bool:
+        """Tell whether an administrator had what was refused sent again between these times."""
+
     def age(self, at: float, until: float) -> float:
         """Tell how old what happened `at` was at most before `until`, by any daemon's clock."""
 
@@ -31,6 +33,10 @@ class Quiet:
 
     def forgot(self, since: float, until: float) -> bool:
         """Tell that nobody died."""
+        return False
+
+    def retried(self, since: float, until: float) -> bool:
+        """Tell that nobody did."""
         return False
 
     def age(self, at: float, until: float) -> float:
@@ -46,8 +52,9 @@ class Saying:
     first: float
     """When it came first."""
     settled: float | None = None
-    """When it was last taken or refused."""
-    taken: bool = False
+    """When it was first taken or refused."""
+    taken: float | None = None
+    """When it was last taken."""
     refused: bool = False
     """It was refused, if perhaps taken later."""
     again: int = 0
@@ -68,38 +75,34 @@ def form_of(fields: Mapping[str, str]) -> Form:
     return tuple(sorted((name, value) for name, value in fields.items() if name not in _NOT_SAID))
 
 
-def sayings(received: Sequence[Received], around: Circumstances) -> tuple[list[Saying], list[str]]:
-    """Fold what came for one call, in the order in which it first came; also tell what did not wait for its turn."""
+def sayings(received: Sequence[Received], around: Circumstances) -> list[Saying]:
+    """Fold what came for one call, in the order in which it first came."""
     found: list[Saying] = []
-    hasty: list[str] = []
     for one in sorted(received, key=lambda one: one.at):
         form = form_of(one.fields)
         saying = _repeated(found, form, one.at, around)
         if saying is None:
             saying = Saying(form, one.at)
-            hasty += [f"{saying} did not wait for {other}" for other in found if _is_hasty(saying, other)]
             found.append(saying)
         if one.status in (TAKEN, REFUSED):
-            saying.settled = one.at + one.delay
-            saying.taken |= one.status == TAKEN
+            answered = one.at + one.delay
+            saying.settled = saying.settled or answered
+            saying.taken = answered if one.status == TAKEN else saying.taken
             saying.refused |= one.status == REFUSED
         else:
             saying.lost_answers += 1
-    return found, hasty
+    return found
 
 
 def _repeated(found: Sequence[Saying], form: Form, at: float, around: Circumstances) -> Saying | None:
-    for saying in reversed(found):
-        if saying.form != form:
-            continue
-        if not saying.taken or saying.settled is None:
-            return saying  # also what was refused: an administrator may send it again
-        if around.forgot(saying.settled, at):
-            saying.again += 1
+    alike = [saying for saying in reversed(found) if saying.form == form]
+    for saying in alike:
+        if saying.settled is None or (saying.taken is None and around.retried(saying.settled, at)):
             return saying
+    ext = dict(form)["ext"]
+    last = next((saying for saying in reversed(found) if saying.get("ext") == ext), None)
+    # After what came later about the same extension it would be another part.
+    if last in alike and last.taken is not None and around.forgot(last.taken, at):
+        last.again += 1
+        return last
     return None
-
-
-def _is_hasty(saying: Saying, other: Saying) -> bool:
-    side_by_side = saying.get("event") == other.get("event") == "INCOMING"
-    return not side_by_side and (other.settled is None or other.settled > saying.first)

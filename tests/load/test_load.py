@@ -16,7 +16,7 @@ from tests.load.home import SETTINGS, place_beside
 from tests.load.player import Player
 from tests.load.recorded import recorded_calls
 from tests.load.sayings import Quiet
-from tests.load.verdict import Verdict, judge
+from tests.load.verdict import History, Verdict, judge
 from tests.making import report
 
 BEGIN = 1_800_000_000.0
@@ -52,7 +52,7 @@ async def test_a_daemon_reports_many_calls_at_once_each_exactly(tmp_path: Path) 
     found = Verdict()
     for played, history in zip(player.played, histories, strict=True):
         mine = [one for one in planfix.received if one.fields.get("callid") in played.copy.ids]
-        found.add(judge([history], mine, Quiet()))
+        found.add(judge([History(history)], mine, Quiet()))
     assert not found.problems
     assert found.arrived == found.expected == wanted > 100
 
@@ -101,7 +101,7 @@ def test_only_a_popup_that_was_too_old_may_be_left_out_or_come_late() -> None:
 
 
 def _counts(expected: Sequence[Report], received: Sequence[Received]) -> dict[str, int]:
-    found = judge([expected], received, Quiet())
+    found = judge([History(expected)], received, Quiet())
     assert bool(found.problems) == bool(found.badness)
     counts = {name: value for name, value in vars(found).items() if name != "problems" and value}
     return Counter(counts)

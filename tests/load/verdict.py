@@ -1,17 +1,19 @@
 """Compares what Planfix was sent with what had to be sent: lost, double, wrong, out of order.
 
-The sayings of a call must be the reports of one of its possible histories, each once and in their order. A popup that
-was too old may be left out (ACCEPTED) or come directly before its COMPLETED (INCOMING, OUTGOING), and only then.
+The sayings of a call must be the reports of one of its possible histories, each once and in their order; each waits
+until the one before it is settled, but INCOMING may go side by side. A popup that was too old may be left out
+(ACCEPTED) or come directly before its COMPLETED (INCOMING, OUTGOING), and only then.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
 from ami_planfix.calls.reports import Report, Stage
 from ami_planfix.demo.planfix import Received
-from ami_planfix.outbox import OPENERS
+from ami_planfix.outbox import OPENERS, POPUPS
 from ami_planfix.planfix.messages import event_form
 from tests.load.sayings import Circumstances, Saying, form_of, sayings
 
@@ -59,7 +61,15 @@ class Verdict:
                 setattr(self, name, getattr(self, name) + value)
 
 
-def judge(histories: Iterable[Sequence[Report]], received: Iterable[Received], around: Circumstances) -> Verdict:
+class History(NamedTuple):
+    """One way in which some calls can have to be reported."""
+
+    reports: Sequence[Report]
+    slack: float = 0.0
+    """Seconds by which a conversation may be longer or shorter: when it began or ended was not heard exactly."""
+
+
+def judge(histories: Iterable[History], received: Iterable[Received], around: Circumstances) -> Verdict:
     """Judge all that came about some calls, by the possible history that fits best."""
     came: dict[str, list[Received]] = defaultdict(list)
     for one in received:
@@ -67,11 +77,11 @@ def judge(histories: Iterable[Sequence[Report]], received: Iterable[Received], a
     best: Verdict | None = None
     for history in histories:
         reports: dict[str, list[Report]] = defaultdict(list)
-        for report in history:
+        for report in history.reports:
             reports[report.callid].append(report)
         found = Verdict()
         for callid in {**reports, **came}:
-            found.add(_Call(reports[callid], came.get(callid, []), around).judge(callid))
+            found.add(_Call(reports[callid], came.get(callid, []), around, history.slack).judge(callid))
         if best is None or found.badness < best.badness:
             best = found
         if not best.badness:
@@ -83,18 +93,21 @@ def judge(histories: Iterable[Sequence[Report]], received: Iterable[Received], a
 class _Call:
     """One call: its reports as they must be, and what came."""
 
-    def __init__(self, expected: Sequence[Report], received: Sequence[Received], around: Circumstances) -> None:
+    def __init__(
+        self, expected: Sequence[Report], received: Sequence[Received], around: Circumstances, slack: float
+    ) -> None:
         self._expected = expected
         self._around = around
-        self._said, self._problems = sayings(received, around)
-        self._found = Verdict(expected=len(expected), order=len(self._problems))
+        self._slack = slack
+        self._said = sayings(received, around)
+        self._problems: list[str] = []
+        self._found = Verdict(expected=len(expected))
         self._surplus = list(self._said)
         self._came: dict[Report, Saying] = {}
-        for report in expected:
-            saying = next((one for one in self._surplus if one.form == form_of(event_form(report))), None)
-            if saying is not None:
-                self._came[report] = saying
-                self._surplus.remove(saying)
+        self._match([report for report in expected if report.stage is not Stage.ACCEPTED])
+        accepted = [report for report in expected if report.stage is Stage.ACCEPTED]
+        # Of two that say the same the one is here that need not have been left out.
+        self._match(sorted(accepted, key=lambda report: self._was_too_old(report, self._end_of_part(report))))
 
     def judge(self, callid: str) -> Verdict:
         """Count, and say what is wrong."""
@@ -104,6 +117,7 @@ class _Call:
                 self._miss(report)
         for saying in self._surplus:
             self._mind(saying)
+        self._give_up()
         self._compare_order()
         if self._problems:
             wanted = ", ".join(_shown(report) for report in self._expected)
@@ -111,15 +125,38 @@ class _Call:
             self._found.problems[callid] = [*self._problems, f"expected: {wanted}", f"came: {came}"]
         return self._found
 
+    def _match(self, expected: Iterable[Report]) -> None:
+        """Give each report the first saying that is it."""
+        for report in expected:
+            saying = next((one for one in self._surplus if self._is(one, report)), None)
+            if saying is not None:
+                self._came[report] = saying
+                self._surplus.remove(saying)
+
+    def _is(self, saying: Saying, report: Report) -> bool:
+        """Tell whether a saying is a report, whole."""
+        wanted = form_of(event_form(report))
+        if not self._slack:
+            return saying.form == wanted
+        same = [one for one in saying.form if one[0] != "duration"] == [one for one in wanted if one[0] != "duration"]
+        return same and abs(int(saying.get("duration") or 0) - report.duration) <= self._slack + 1
+
     def _count(self) -> None:
         for saying in self._said:
-            self._found.arrived += saying.taken
+            self._found.arrived += saying.taken is not None
             self._found.refused += saying.refused
             self._found.again += saying.again
             self._found.lost_answers += saying.lost_answers
+
+    def _give_up(self) -> None:
+        """Find out what was tried and never settled: only a popup that became too old may be."""
+        for report, saying in self._came.items():
             if saying.settled is None:
-                self._found.lost += 1
-                self._problems.append(f"never answered with yes or no: {saying}")
+                if report.stage is Stage.ACCEPTED and self._was_too_old(report, self._end_of_part(report)):
+                    self._found.left_out += 1
+                else:
+                    self._found.lost += 1
+                    self._problems.append(f"never answered with yes or no: {saying}")
 
     def _miss(self, report: Report) -> None:
         """Find out what has become of a report that did not come."""
@@ -154,19 +191,27 @@ class _Call:
             self._problems.append(f"not to be said: {saying}")
 
     def _compare_order(self) -> None:
-        place = {id(saying): number for number, saying in enumerate(self._said)}
         came = [(report, self._came[report]) for report in self._expected if report in self._came]
-        late = {
-            report for report, saying in came if report.stage in OPENERS and self._was_too_old(report, saying.first)
-        }
+        openers = [(report, saying) for report, saying in came if report.stage in OPENERS]
+        late = {report for report, saying in openers if self._was_too_old(report, saying.first)}
         self._found.late += len(late)
         for number, (first, earlier) in enumerate(came):
             for second, later in came[number + 1 :]:
                 side_by_side = first.stage is second.stage is Stage.RANG
                 free = (first in late or second in late) and not _are_of_one_part(first, second)
-                if place[id(earlier)] > place[id(later)] and not (side_by_side or free):
-                    self._found.order += 1
-                    self._problems.append(f"out of order: {later} before {earlier}")
+                if not (side_by_side or free):
+                    self._compare(first, earlier, later)
+
+    def _compare(self, first: Report, earlier: Saying, later: Saying) -> None:
+        """See to it that a saying came when the one before it had been settled, or given up."""
+        if later.first < earlier.first:
+            self._found.order += 1
+            self._problems.append(f"out of order: {later} before {earlier}")
+        elif (earlier.settled is None or later.first < earlier.settled) and not (
+            first.stage in POPUPS and self._was_too_old(first, later.first)
+        ):
+            self._found.order += 1
+            self._problems.append(f"{later} did not wait for {earlier}")
 
     def _end_of_part(self, report: Report) -> float:
         """Tell when its part's COMPLETED came."""

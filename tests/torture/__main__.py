@@ -1,0 +1,47 @@
+"""`python -m tests.torture`: exit status 1 if anything was lost, double or wrong."""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.torture.evidence import Evidence
+from tests.torture.judging import result_of
+from tests.torture.run import Torture, Wanted
+from tests.torture.table import table
+
+RATE = 12.0
+
+
+def main() -> int:
+    """Run as the words say."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--calls", type=int, default=1000, metavar="N", help="calls to play (1000)")
+    parser.add_argument("--faults", type=int, default=20, metavar="M", help="incidents among them (20)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="another one, another run (0)")
+    parser.add_argument("--rate", type=float, default=RATE, metavar="R", help=f"calls a second ({RATE:g})")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the state is kept")
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+    parser.add_argument("--again", type=Path, metavar="DIR", help="judge once more what was kept of a run")
+    words = parser.parse_args()
+    folder = words.again or words.folder or Path(tempfile.mkdtemp(prefix="torture-"))
+    if words.again is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = Wanted(words.calls, words.faults, words.seed, words.rate)
+        asyncio.run(Torture(wanted, folder).run()).keep(folder)
+    result = result_of(Evidence.of(folder))
+    if words.json:
+        print(json.dumps({**asdict(result), "well": result.well}))
+    else:
+        print(table(result, folder))
+    if result.well and words.folder is None and words.again is None:
+        shutil.rmtree(folder)
+    return 0 if result.well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What the daemons suffered, for the verdict: what they may have lost or forgotten, and what their clocks said.
+
+What reached Planfix proves something: its cause, and all that was told before, had been heard and noted. So what may be
+lost at an end begins after the last cause that is proven until then, however long that is ago.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import NamedTuple
+
+from ami_planfix.calls.reports import Report
+from ami_planfix.demo.planfix import Received
+from ami_planfix.planfix.messages import event_form
+from tests.load.exchange import Listening, Timeline
+from tests.load.home import SETTINGS
+from tests.load.player import Played
+from tests.load.sayings import form_of
+from tests.torture.keeper import End, How
+from tests.torture.possible import Break
+from tests.torture.schedule import Kind
+from tests.torture.troubles import AHEAD, BEHIND, Spell
+
+NOTING = 2.0
+"""Seconds within which a daemon that can write has noted an answer."""
+RECOVERY = 12.0
+"""Seconds until what waited for the database has been written after it works again (`pipeline.LONGEST_PAUSE`)."""
+_UNWRITABLE = (Kind.LOCKED, Kind.FULL)
+_SHIFTS = {Kind.CLOCK_AHEAD: AHEAD, Kind.CLOCK_BEHIND: BEHIND}
+
+
+class Proof(NamedTuple):
+    """A report that came proves that its cause was heard."""
+
+    came: float
+    place: int
+
+
+class Past:
+    """One daemon's past, or that of several as far as nobody can tell which of them it was."""
+
+    def __init__(self, ends: Sequence[End], spells: Sequence[Spell], retried_at: float = inf) -> None:
+        self._ends = ends
+        self._retried_at = retried_at
+        self._unwritable = [one for one in spells if one.kind in _UNWRITABLE]
+        self._shifts = [one for one in spells if one.kind in _SHIFTS]
+
+    def forgot(self, since: float, until: float) -> bool:
+        """Tell whether a daemon ended between these times that may not have noted an answer of `since`."""
+        return any(self._unnoted_since(end) <= since <= end.over and end.begun <= until for end in self._ends)
+
+    def retried(self, since: float, until: float) -> bool:
+        """Tell whether an administrator had what was refused sent again between these times."""
+        return since <= self._retried_at <= until
+
+    def age(self, at: float, until: float) -> float:
+        """Tell how old what happened `at` was at most before `until`, by any daemon's clock."""
+        off = [_SHIFTS[one.kind] for one in self._shifts if one.begin <= until and at <= one.end]
+        return until - at + max(0.0, *off, 0.0) - min(0.0, *off, 0.0)
+
+    def could_not_start(self, end: End) -> bool:
+        """Tell whether a daemon ended by itself because its database could not be written when it began."""
+        in_time = any(one.begin <= end.over and end.begun <= one.end + 1.0 for one in self._unwritable)
+        return end.how is How.BY_ITSELF and end.status == 1 and in_time and "database " in end.said.splitlines()[-1]
+
+    def breaks(self, listened: Sequence[Listening], timeline: Timeline, proofs: Sequence[Proof]) -> list[Break]:
+        """Tell from where on the daemon may have lost what it was told."""
+        ends = [(one.until, _heard_again(one.until, listened)) for one in listened if one.until]
+        ends += [(timeline.place_at(end.over), end.over) for end in self._ends]
+        return [
+            Break(place, 1 + max((one.place for one in proofs if one.came <= at and one.place < place), default=-1))
+            for place, at in ends
+        ]
+
+    def _unnoted_since(self, end: End) -> float:
+        """Tell since when answers may not have been noted at an end: the database was locked, say."""
+        since = [one.begin for one in self._unwritable if one.begin <= end.over and end.begun <= one.end + RECOVERY]
+        return min([end.begun - (0.0 if end.how is How.TOLD else NOTING), *since])
+
+
+def proofs(played: Iterable[Played], came: dict[str, list[Received]]) -> list[Proof]:
+    """Tell what is proven by what came, by callid."""
+    found = []
+    for one in played:
+        # The first of those that say the same: it is what proves least.
+        causes = {form_of(event_form(report)): place for place, report in reversed(_causes(one))}
+        for callid in one.copy.ids & came.keys():
+            for received in came[callid]:
+                place = causes.get(form_of(received.fields))
+                if place is not None:
+                    found.append(Proof(received.at, place))
+    return found
+
+
+def _causes(played: Played) -> list[tuple[int, Report]]:
+    """Tell which message leads to each report of a call that is heard from its beginning."""
+    tracker = played.copy.recorded.story.tracker(SETTINGS)
+    return [(place, report) for place, event in played.told() for report in tracker.handle(event).reports]
+
+
+def _heard_again(place: int, listened: Iterable[Listening]) -> float:
+    """Tell when a daemon was next told what exists, after which a report can have that for its cause."""
+    return min((one.snapshot[1] for one in listened if one.since >= place and one.snapshot is not None), default=inf)

@@ -1,0 +1,124 @@
+"""What a daemon may have heard of a call, and what it must report then: exactly, though it was deaf for a while.
+
+A connection ends, or the daemon dies: what was told from that moment until the next login is lost. Before that moment
+there is a stretch in which nobody can say from outside how much was heard, or noted before the death: every cut
+in it is possible, and each leads to a history. Where the connection stands again the snapshot says what exists. The
+pure tracker plays each of these histories; Planfix must have got one of them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
+from typing import NamedTuple
+
+from ami_planfix.calls.events import Event, Snapshot
+from ami_planfix.calls.reports import Report
+from ami_planfix.calls.tracker import Settings
+from tests.calls.mirror import Mirror
+from tests.load.exchange import Listening
+from tests.load.player import Played
+from tests.load.verdict import History
+
+MOST_HISTORIES = 5000
+"""Of one call that are tried."""
+TAKING = 1.0
+"""Seconds that a snapshot may take to be heard."""
+
+
+class Break(NamedTuple):
+    """A moment from which on nothing is heard for a while; places in the stream."""
+
+    place: int
+    unsure: int
+    """From here on what was told may be lost too."""
+
+
+class _Heard(NamedTuple):
+    place: int
+    what: Event | Snapshot
+
+
+class Hearing:
+    """What one daemon may have heard; `breaks` are the ends of its connections and of its lives."""
+
+    def __init__(self, listened: Iterable[Listening], breaks: Iterable[Break], settings: Settings) -> None:
+        self._listened = list(listened)
+        self._breaks = sorted(breaks)
+        self._settings = settings
+
+    def histories(self, played: Played) -> Iterator[History]:
+        """Give every possible history of a call, the one with the least lost first."""
+        if not played.places:
+            yield History(())
+            return
+        if self.is_undisturbed(played):
+            yield History(played.copy.expected(self._settings))
+            return
+        for heard in self._heard(played):
+            yield self._told(played, heard)
+
+    def is_undisturbed(self, played: Played) -> bool:
+        """Tell whether it is certain that all of a call was heard."""
+        if not played.is_whole:
+            return False
+        first, last = played.places[0], played.places[-1]
+        held = any(one.since <= first and (one.until is None or last < one.until) for one in self._listened)
+        return held and not any(one.place > first and one.unsure <= last for one in self._breaks)
+
+    def _steps(self, first: int, last: int) -> list[Listening | Break]:
+        """Tell what happened to the daemon, in order, from a call's beginning until long enough after its end."""
+        listened = [one for one in self._listened if one.until is None or one.until >= first]
+        after = [one.since for one in listened if one.since > last and one.snapshot is not None]
+        end = after[1] if len(after) > 1 else inf
+        steps: list[tuple[float, int, Listening | Break]] = [(one.since, 1, one) for one in listened]
+        steps += [(one.place, 0, one) for one in self._breaks if one.place >= first]
+        return [step for place, _, step in sorted(steps, key=lambda step: step[:2]) if place <= end]
+
+    def _heard(self, played: Played) -> list[tuple[_Heard, ...]]:
+        """Tell all that can have been heard, noted, and not been lost, the most first."""
+        told = list(played.told())
+        all_heard: list[tuple[_Heard, ...]] = [()]
+        for step in self._steps(played.places[0], played.places[-1]):
+            if isinstance(step, Break):
+                # A dict, since what is told apart by nothing that was lost is the same.
+                cut = (short for heard in all_heard for short in _cut(heard, step.unsure))
+                all_heard = list({tuple(one.place for one in heard): heard for heard in cut}.values())[:MOST_HISTORIES]
+                continue
+            until = inf if step.until is None else step.until
+            more = [_Heard(place, event) for place, event in told if step.since <= place < until]
+            if step.snapshot is not None:
+                place, at = step.snapshot
+                number = sum(one.place < place for one in more)
+                more.insert(number, _Heard(place, _snapshot(played, told, place, at)))
+            all_heard = [(*heard, *more) for heard in all_heard]
+        return all_heard
+
+    def _told(self, played: Played, heard: Sequence[_Heard]) -> History:
+        tracker = played.copy.recorded.story.tracker(self._settings)
+        reports: list[Report] = []
+        slack, before = 0.0, inf
+        for _, what in heard:
+            if isinstance(what, Snapshot):
+                went_on = tracker.live()
+                reports += tracker.resync(what).reports
+                if went_on or tracker.live():
+                    slack += max(0.0, what.at - before) + TAKING
+            else:
+                reports += tracker.handle(what).reports
+            before = what.at
+        return History(reports, slack)
+
+
+def _cut(heard: tuple[_Heard, ...], unsure: int) -> Iterator[tuple[_Heard, ...]]:
+    """Give what is left if nothing is lost, if the last is, and so on back to `unsure`."""
+    yield heard
+    for number in range(len(heard) - 1, -1, -1):
+        if heard[number].place < unsure:
+            return
+        yield heard[:number]
+
+
+def _snapshot(played: Played, told: Sequence[tuple[int, Event]], place: int, at: float) -> Snapshot:
+    """Tell which channels of a call exist at a place in the stream."""
+    died = played.died_at is not None and played.died_at <= place
+    mirror = Mirror() if died else Mirror(event for where, event in told if where < place)
+    return mirror.snapshot()._replace(at=at)

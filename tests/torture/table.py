@@ -1,0 +1,46 @@
+"""Shows a result to a person."""
+
+from pathlib import Path
+
+from tests.torture.judging import Result
+
+SHOWN = 20
+"""Calls with problems that are told of one by one."""
+
+
+def table(result: Result, folder: Path) -> str:
+    """Write it as lines of text."""
+    verdict = result.verdict
+    rows = [
+        ("calls", result.calls),
+        ("  undisturbed", result.undisturbed),
+        ("messages", result.messages),
+        ("reports expected", verdict.expected),
+        ("  arrived", verdict.arrived),
+        ("  left out, too old for a popup", verdict.left_out),
+        ("  late popups, before their end", verdict.late),
+        ("  refused on purpose", verdict.refused),
+        ("  sent again, no answer", verdict.lost_answers),
+        ("  sent again, answer forgotten in a crash", verdict.again),
+        ("lost", verdict.lost),
+        ("double", verdict.double),
+        ("wrong status", verdict.wrong_status),
+        ("wrong ext", verdict.wrong_ext),
+        ("wrong otherwise", verdict.wrong),
+        ("out of order", verdict.order),
+        ("faults", result.faults.total()),
+        *((f"  {kind}", count) for kind, count in sorted(result.faults.items())),
+        ("answers not as documented", result.answers.total()),
+        ("lives of the daemon", result.lives),
+        ("longest silence, s", result.longest_silence),
+        ("seconds", result.seconds),
+    ]
+    lines = [f"{name:<42}{value:>10}" for name, value in rows]
+    lines += [f"not done: {why}" for why in result.impossible]
+    for callid, problems in list(verdict.problems.items())[:SHOWN]:
+        lines += ["", f"call {callid}", *(f"  {problem}" for problem in problems)]
+        lines += [f"  look: start the daemon on {folder}/config.yaml, then `ami-planfix explain {callid} -c ...`"]
+    lines += ["", *(f"the daemon ended by itself: {said}" for said in result.died)]
+    lines += [f"still waited at the end: {result.left}"] if result.left else []
+    lines += [f"seed {result.seed}: {'well' if result.well else f'FAILED; its state is in {folder}'}"]
+    return "\n".join(lines)

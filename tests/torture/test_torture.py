@@ -1,0 +1,123 @@
+"""The torture test itself: a seed repeats it, and what a daemon may have missed excuses no more than that."""
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from math import inf
+
+import pytest
+
+from ami_planfix.calls.reports import Report
+from ami_planfix.demo.planfix import Received
+from ami_planfix.planfix.messages import event_form
+from tests.load.exchange import Listening, Timeline
+from tests.load.home import SETTINGS
+from tests.load.player import Played
+from tests.load.recorded import Copy, copy_of
+from tests.load.sayings import Quiet
+from tests.load.verdict import judge
+from tests.torture.keeper import End, How
+from tests.torture.past import NOTING, Past, Proof
+from tests.torture.possible import Break, Hearing
+from tests.torture.schedule import Kind, schedule
+from tests.torture.troubles import AHEAD, Spell
+
+BEGIN = 1_800_000_000.0
+
+
+class TestTheSchedule:
+    def test_a_seed_repeats_it_and_another_one_does_not(self) -> None:
+        assert schedule(7, 100, 600.0) == schedule(7, 100, 600.0)
+        assert schedule(7, 100, 600.0) != schedule(8, 100, 600.0)
+
+    def test_all_kinds_come_within_the_time_each_field_in_order(self) -> None:
+        rows = schedule(1, 400, 600.0)
+        assert Counter(one.kind for row in rows for one in row).keys() == set(Kind)
+        for row in rows:
+            assert [one.begin for one in row] == sorted(one.begin for one in row)
+            assert all(0 <= one.begin <= 600 for one in row)
+
+    def test_what_cannot_be_done_here_is_not_on_it(self) -> None:
+        rows = schedule(1, 400, 600.0, frozenset(Kind) - {Kind.FULL})
+        assert not [one for row in rows for one in row if one.kind is Kind.FULL]
+        assert sum(map(len, rows)) == pytest.approx(400, abs=2)
+
+
+class TestWhatMayHaveBeenHeard:
+    """One call of which place 0 is the first message."""
+
+    def test_a_call_that_was_heard_whole_has_one_history(self) -> None:
+        copy = _copy()
+        hearing = Hearing([Listening("daemon", 0, (0, BEGIN))], [], SETTINGS)
+        (only,) = hearing.histories(_played(copy))
+        assert list(only.reports) == copy.expected(SETTINGS)
+        assert only.slack == 0
+
+    def test_what_was_told_while_nobody_listened_is_in_none(self) -> None:
+        copy, deaf = _copy(), 40
+        listened = [
+            Listening("daemon", 0, (0, BEGIN), until=deaf),
+            Listening("daemon", len(copy), (len(copy), BEGIN + 60)),
+        ]
+        (only,) = Hearing(listened, [Break(deaf, deaf)], SETTINGS).histories(_played(copy))
+        assert len(only.reports) >= 2
+        assert [one.stage for one in only.reports][-1] == "completed"
+        assert only.reports[-1].cause == "resync"
+
+    def test_each_message_from_the_unsure_place_on_may_be_the_last_one(self) -> None:
+        copy = _copy()
+        listened = [Listening("daemon", 0, (0, BEGIN), until=60), Listening("daemon", 60, (60, BEGIN + 5))]
+        sure = list(Hearing(listened, [Break(60, 60)], SETTINGS).histories(_played(copy)))
+        unsure = list(Hearing(listened, [Break(60, 0)], SETTINGS).histories(_played(copy)))
+        assert len(sure) == 1
+        assert len(unsure) > 5
+        assert unsure[0] == sure[0]
+
+    def test_a_wrong_report_about_a_call_that_was_heard_is_not_excused_by_a_break_before_it(self) -> None:
+        copy = _copy()
+        listened = [Listening("daemon", 0, (0, BEGIN - 9), until=0), Listening("daemon", 0, (0, BEGIN - 1))]
+        hearing = Hearing(listened, [Break(0, 0)], SETTINGS)
+        reports = copy.expected(SETTINGS)
+        assert not judge(hearing.histories(_played(copy)), _came(reports), Quiet()).badness
+        assert judge(hearing.histories(_played(copy)), _came(reports[:-1]), Quiet()).lost == 1
+
+
+class TestThePast:
+    def test_a_break_reaches_back_to_the_last_cause_that_is_proven(self) -> None:
+        timeline = Timeline()
+        for place in range(10):
+            timeline.add(BEGIN + place, place + 1)
+        past = Past([End(How.KILLED, BEGIN + 7.5, BEGIN + 7.5)], [])
+        proven = [Proof(BEGIN + 3.1, 3), Proof(BEGIN + 5.1, 5), Proof(BEGIN + 9.1, 6)]
+        assert past.breaks([], timeline, proven) == [Break(8, 6)]
+        assert past.breaks([], timeline, []) == [Break(8, 0)]
+
+    def test_only_who_died_just_after_an_answer_may_have_forgotten_it(self) -> None:
+        past = Past([End(How.KILLED, BEGIN, BEGIN)], [])
+        assert past.forgot(BEGIN - NOTING / 2, BEGIN + 5)
+        assert not past.forgot(BEGIN - 2 * NOTING, BEGIN + 5)
+        assert not past.forgot(BEGIN - NOTING / 2, BEGIN - NOTING / 4)
+        assert not Past([End(How.TOLD, BEGIN, BEGIN + 1)], []).forgot(BEGIN - NOTING / 2, BEGIN + 5)
+
+    def test_who_could_not_write_may_have_forgotten_more(self) -> None:
+        locked = [Spell(Kind.LOCKED, BEGIN - 20, BEGIN - 5)]
+        assert Past([End(How.KILLED, BEGIN, BEGIN)], locked).forgot(BEGIN - 15, BEGIN + 5)
+
+    def test_a_clock_that_was_ahead_makes_popups_old(self) -> None:
+        past = Past([], [Spell(Kind.CLOCK_AHEAD, BEGIN + 10, BEGIN + 20)])
+        assert past.age(BEGIN, BEGIN + 5) == 5
+        assert past.age(BEGIN, BEGIN + 15) == 15 + AHEAD
+        assert past.age(BEGIN + 21, BEGIN + 25) == 4
+        assert past.age(BEGIN, inf) == inf
+
+
+def _copy() -> Copy:
+    return copy_of("ring_group/ring_all_second_answers", 1, BEGIN, 1.0)
+
+
+def _played(copy: Copy) -> Played:
+    return Played(copy, array("L", range(len(copy))))
+
+
+def _came(reports: Sequence[Report]) -> list[Received]:
+    return [Received(one.at + 0.1 + number / 1000, event_form(one), 200) for number, one in enumerate(reports)]
