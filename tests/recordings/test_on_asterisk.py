@@ -159,6 +159,30 @@ class TestWhatIsHeard:
             assert most(samples, tone_of(lab, "103")) > 0.2
         assert most(samples[: len(samples) // 4], tone_of(lab, "103")) < SILENT
 
+    async def test_a_call_that_was_handed_over_after_a_consultation(self, at_work: Office) -> None:
+        """What 101 and 103 say between themselves is not heard: the client's channel is recorded."""
+        lab = at_work.lab
+        client = await lab.client.dial("74951230009")
+        first, other = await ring(lab, "101", "102")
+        await moment()
+        await first.answer()
+        await other.ended()
+        await talk(client, first)
+        await first.hold()
+        second_line = await lab.phones["101"].dial("103")
+        colleague = await lab.phones["103"].rings()
+        await colleague.answer()
+        await talk(second_line, colleague, 1.0)
+        await first.transfer_to(second_line)
+        await talk(client, colleague, 3.0)
+        await finish(lab, client, colleague)
+        samples = await at_work.sound_of((await at_work.record()).fields["record_link"])
+        assert most(samples[: len(samples) // 2], tone_of(lab, "101")) > 0.2
+        assert most(samples[: len(samples) // 4], tone_of(lab, "103")) < SILENT
+        end = samples[-len(samples) // 4 :]
+        assert most(end, lab.client.frequency) > 0.2
+        assert most(end, tone_of(lab, "103")) > 0.2
+
     async def test_two_parts_one_after_the_other(self, at_work: Office) -> None:
         """101 records by pressing *1, transfers to 103, who records as well."""
         lab = at_work.lab
