@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Select, delete, exists, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.decode import decode
@@ -44,6 +44,8 @@ OTHERS_LIVE = 86400.0
 _SNAPSHOT = TypeAdapter(Snapshot)
 _LIVE: ColumnElement[bool] = literal_column("live")  # spelt out for the partial index
 _LEAST_DIGITS = 5
+_ADD_ROWS = insert(rows).returning(rows.c.id, sort_by_parameter_order=True)
+_ADD_NAMES = insert(names)
 
 
 class Kind(StrEnum):
@@ -99,6 +101,8 @@ class Scribe:
     def __init__(self) -> None:
         self._groups: dict[Uniqueid, _Group] = {}
         self._inside: dict[BridgeId, set[Uniqueid]] = {}
+        self._entered: dict[Uniqueid, set[BridgeId]] = {}
+        """The same the other way round."""
 
     def event_row(self, event: Event, raw: bytes) -> Row | None:
         """Make an event's row; None if it is about nobody."""
@@ -118,7 +122,7 @@ class Scribe:
         for one in snapshot.channels:
             self._join({one.channel.uniqueid})
             if one.bridge is not None:
-                self._inside.setdefault(one.bridge, set()).add(one.channel.uniqueid)
+                self._enter(one.bridge, (one.channel.uniqueid,))
         return Row(snapshot.at, Kind.RESYNC, _SNAPSHOT.dump_json(snapshot), about, linkedids - about)
 
     def forget(self, gone: Iterable[Uniqueid]) -> list[Uniqueid]:
@@ -134,8 +138,12 @@ class Scribe:
                 over += group.channels
                 for one in group.channels:
                     del self._groups[one]
-        left = {bridge: inside - frozenset(over) for bridge, inside in self._inside.items()} if over else {}
-        self._inside = {bridge: inside for bridge, inside in left.items() if inside} if over else self._inside
+        for uniqueid in over:
+            for bridge in self._entered.pop(uniqueid, ()):
+                inside = self._inside[bridge]
+                inside.discard(uniqueid)
+                if not inside:
+                    del self._inside[bridge]
         return over
 
     def _named_otherwise(self, event: Event) -> set[Uniqueid]:
@@ -144,19 +152,29 @@ class Scribe:
             case Rename() | UserEvent() | OriginateResponse():
                 return {event.uniqueid}
             case BridgeEnter():
-                self._inside.setdefault(event.bridge, set()).add(event.channel.uniqueid)
+                self._enter(event.bridge, (event.channel.uniqueid,))
                 return {event.swap} if event.swap is not None else set()
             case BridgeMerge():
                 moved = self._inside.get(event.source, set())
-                self._inside.setdefault(event.to, set()).update(moved)
-                return self._inside[event.to] | moved
+                self._enter(event.to, moved)
+                return self._inside.get(event.to, set()) | moved
             case BridgeDestroy():
-                return self._inside.pop(event.bridge, set())
+                was_inside = self._inside.pop(event.bridge, set())
+                for uniqueid in was_inside:
+                    self._entered[uniqueid].discard(event.bridge)
+                return was_inside
             case _:
                 return set()
 
+    def _enter(self, bridge: BridgeId, channels: Iterable[Uniqueid]) -> None:
+        for uniqueid in channels:
+            self._inside.setdefault(bridge, set()).add(uniqueid)
+            self._entered.setdefault(uniqueid, set()).add(bridge)
+
     def _join(self, about: set[Uniqueid]) -> None:
         groups = {id(group): group for one in about if (group := self._groups.get(one)) is not None}
+        if len(groups) == 1 and all(one in self._groups for one in about):
+            return
         largest = max(groups.values(), key=lambda group: len(group.channels), default=None) or _Group()
         for group in groups.values():
             if group is not largest:
@@ -177,23 +195,23 @@ class Journal:
         self._pbx = pbx
         self._owner = owner
         self._prefix = f"{pbx}-" if pbx else ""
+        # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version that
+        # knew no owners are everybody's.
+        mine = exists(select(rows.c.id).where(rows.c.id == names.c.journal_id, rows.c.owner.in_((owner, ""))))
+        over = (names.c.pbx == pbx, names.c.uniqueid.in_(bindparam("gone", expanding=True)), _LIVE, mine)
+        self._end = update(names).where(*over).values(live=False)
 
     async def write(self, connection: AsyncConnection, new: Sequence[Row], gone: Sequence[Uniqueid]) -> None:
         """Add rows, then take note that nothing is kept any more of the channels `gone`."""
         if new:
             common = {"pbx": self._pbx, "owner": self._owner}
             values = [{**common, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
-            insertion = insert(rows).returning(rows.c.id, sort_by_parameter_order=True)
-            ids = (await connection.execute(insertion, values)).scalars().all()
+            ids = (await connection.execute(_ADD_ROWS, values)).scalars().all()
             about = [line for key, row in zip(ids, new, strict=True) for line in self._names(key, row)]
             if about:
-                await connection.execute(insert(names), about)
+                await connection.execute(_ADD_NAMES, about)
         if gone:
-            # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version
-            # that knew no owners are everybody's.
-            mine = exists(select(rows.c.id).where(rows.c.id == names.c.journal_id, rows.c.owner.in_((self._owner, ""))))
-            over = (names.c.pbx == self._pbx, names.c.uniqueid.in_(gone), _LIVE, mine)
-            await connection.execute(update(names).where(*over).values(live=False))
+            await connection.execute(self._end, {"gone": list(gone)})
 
     async def live(self, connection: AsyncConnection, now: float) -> list[Event | Snapshot]:
         """Tell what was heard of the channels that are live, in order; snapshots name these alone."""

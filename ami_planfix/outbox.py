@@ -7,13 +7,17 @@ takes rows puts a lease on them, so that several daemons can share one outbox an
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import structlog
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Float,
     Insert,
     Row,
+    Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -27,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ami_planfix.calls.reports import Report, Stage
 from ami_planfix.entries import (
@@ -66,6 +71,7 @@ _IS_POPUP: ColumnElement[bool] = literal_column("stage IN ('rang', 'dialled', 'a
 STEP = 500
 """Popups that are left out in one transaction."""
 
+_NOW = bindparam("now", type_=Float)
 _Row = Row[tuple[object, ...]]
 
 
@@ -76,7 +82,21 @@ class Outbox:
         self.pbx = pbx
         self.owner = owner
         self._database = database
+        # Each statement is made once: making one costs more than SQLite needs to execute it.
         self._insert = _insertion(database)
+        self._changes = _changes()
+        self._oldest_due = self._due_statement(true(), newest=False)
+        self._newest_popups_due = self._due_statement(_IS_POPUP, newest=True)
+        lease = {"claimed_by": owner, "claimed_until": bindparam("until")}
+        self._lease = update(rows).where(rows.c.id.in_(bindparam("ids", expanding=True))).values(lease)
+        self._left_out = select(rows).where(
+            rows.c.pbx == pbx,
+            rows.c.callid.in_(bindparam("callids", expanding=True)),
+            rows.c.state == State.STALE,
+            rows.c.stage.in_(OPENERS),
+        )
+        self._leave_out = self._leave_out_statement()
+        self._next_times = self._next_times_statement()
 
     async def put(
         self, connection: AsyncConnection, entries: Iterable[Entry], now: float, *, history: bool = False
@@ -106,16 +126,15 @@ class Outbox:
         With more rows due than are taken half of the places are for popups: they cannot wait, history can. The newest
         go first: of a phone that rings now it is still worth telling.
         """
-        found = await self._eligible(connection, now, limit, true())
+        found = list(await connection.execute(self._oldest_due, {"now": now, "most": limit}))
         if len(found) == limit and limit > 1:
-            fresh = await self._eligible(connection, now, limit // 2, _IS_POPUP, newest=True)
+            fresh = list(await connection.execute(self._newest_popups_due, {"now": now, "most": limit // 2}))
             known = {row.id for row in fresh}
             found = fresh + [row for row in found if row.id not in known][: limit - len(fresh)]
         if not found:
             return []
-        lease = {"claimed_by": self.owner, "claimed_until": now + LEASE}
         ids = [row.id for row in found]
-        await connection.execute(update(rows).where(rows.c.id.in_(ids)).values(lease))
+        await connection.execute(self._lease, {"ids": ids, "until": now + LEASE})
         left_out = await self._openers(connection, found) if opened else {}
         due = [_due(row, left_out.get(_part(row)) if row.stage == Stage.COMPLETED else None) for row in found]
         await self.settle(connection, [one for one in due if isinstance(one, Buried)], now)
@@ -123,19 +142,8 @@ class Outbox:
 
     async def settle(self, connection: AsyncConnection, results: Sequence[Result], now: float) -> None:
         """Write down what became of claimed rows."""
-        free = {"claimed_by": "", "claimed_until": 0.0}
-        unsettled = or_(rows.c.state == _WAITING, rows.c.state == State.STALE)
-        ended = update(rows).where(rows.c.id == bindparam("row"), unsettled)
-        waits = update(rows).where(rows.c.id == bindparam("row"), rows.c.state == _WAITING)
-        tried = {"attempts": rows.c.attempts + 1, "answer": bindparam("said")}
-        for kind, change in (
-            (Delivered, ended.values(**free, **tried, state=State.DELIVERED, settled=now)),
-            (Observed, ended.values(**free, **tried, state=State.OBSERVED, settled=now)),
-            (Buried, ended.values(**free, **tried, state=State.DEAD, settled=now)),
-            (Postponed, waits.values(**free, **tried, next_at=bindparam("again"))),
-            (Returned, waits.values(**free)),
-        ):
-            values = [_bound(result) for result in results if isinstance(result, kind)]
+        for kind, change in self._changes.items():
+            values = [_bound(result, now) for result in results if isinstance(result, kind)]
             if values:
                 await connection.execute(change, values)
 
@@ -145,33 +153,14 @@ class Outbox:
         `before` is of the clock that calls go by, `now` of the one that leases go by. An ACCEPTED goes with its
         opener: without it, or before it, it would mean nothing. Many are given up in several steps.
         """
-        opener = rows.alias("opener")
-        alone = exists(
-            select(opener.c.id).where(
-                *(opener.c[name] == rows.c[name] for name in ("pbx", "callid", "extension", "part")),
-                opener.c.state == State.STALE,
-                opener.c.stage.in_(OPENERS),
-            )
-        )
-        old = or_(rows.c.at < before, and_(rows.c.stage == Stage.ACCEPTED, alone))
-        some = (
-            select(rows.c.id)
-            .where(self._waits(), _IS_POPUP, self._is_free(now), old)
-            .order_by(rows.c.id)
-            .limit(STEP)
-            .with_for_update(skip_locked=True)
-        )
-        left = update(rows).where(rows.c.id.in_(some.scalar_subquery()), rows.c.state == _WAITING)
-        change = left.values(state=State.STALE, settled=now).returning(*rows.c)
-        found = [_due(row, None) for row in await connection.execute(change)]
+        times = {"now": now, "before": before}
+        found = [_due(row, None) for row in await connection.execute(self._leave_out, times)]
         return [one.entry for one in found if isinstance(one, Due) and isinstance(one.entry, Report)]
 
     async def next_due(self, connection: AsyncConnection, popup_max_age: float) -> float | None:
         """Tell when something is to be done next, seconds since the epoch; None if nothing waits."""
-        free = case((rows.c.next_at > rows.c.claimed_until, rows.c.next_at), else_=rows.c.claimed_until)
-        send = select(func.min(free)).where(self._waits(), self._is_next(), rows.c.claimed_by != self.owner)
-        expire = select(func.min(rows.c.at) + popup_max_age).where(self._waits(), _IS_POPUP, rows.c.claimed_by == "")
-        times = [(await connection.execute(query)).scalar() for query in (send, expire)]
+        send, oldest = (await connection.execute(self._next_times)).one()
+        times = (send, None if oldest is None else oldest + popup_max_age)
         return min((time for time in times if time is not None), default=None)
 
     async def hasten(self, connection: AsyncConnection, now: float) -> None:
@@ -191,13 +180,10 @@ class Outbox:
     def _waits(self) -> ColumnElement[bool]:
         return and_(rows.c.state == _WAITING, rows.c.pbx == self.pbx)
 
-    def _is_free(self, now: float) -> ColumnElement[bool]:
+    def _is_free(self) -> ColumnElement[bool]:
         # What is ours is on its way, whatever the clock says: it may have jumped over the lease, or far back.
-        over = or_(rows.c.claimed_until <= now, rows.c.claimed_until > now + 2 * LEASE)
+        over = or_(rows.c.claimed_until <= _NOW, rows.c.claimed_until > _NOW + 2 * LEASE)
         return or_(rows.c.claimed_by == "", and_(rows.c.claimed_by != self.owner, over))
-
-    def _is_due(self, now: float) -> ColumnElement[bool]:
-        return or_(rows.c.next_at <= now, rows.c.next_at > now + NEVER_LATER)
 
     def _is_next(self) -> ColumnElement[bool]:
         earlier = rows.alias("earlier")
@@ -211,29 +197,48 @@ class Outbox:
             )
         )
 
-    async def _eligible(
-        self, connection: AsyncConnection, now: float, limit: int, which: ColumnElement[bool], newest: bool = False
-    ) -> list[_Row]:
-        query = (
+    def _due_statement(self, which: ColumnElement[bool], *, newest: bool) -> Select[Any]:
+        is_due = or_(rows.c.next_at <= _NOW, rows.c.next_at > _NOW + NEVER_LATER)
+        return (
             select(rows)
-            .where(self._waits(), self._is_due(now), self._is_free(now), self._is_next(), which)
+            .where(self._waits(), is_due, self._is_free(), self._is_next(), which)
             .order_by(rows.c.id.desc() if newest else rows.c.id)
-            .limit(limit)
+            .limit(bindparam("most"))
             .with_for_update(skip_locked=True)
         )
-        return list(await connection.execute(query))
+
+    def _leave_out_statement(self) -> ReturningUpdate[Any]:
+        opener = rows.alias("opener")
+        alone = exists(
+            select(opener.c.id).where(
+                *(opener.c[name] == rows.c[name] for name in ("pbx", "callid", "extension", "part")),
+                opener.c.state == State.STALE,
+                opener.c.stage.in_(OPENERS),
+            )
+        )
+        old = or_(rows.c.at < bindparam("before", type_=Float), and_(rows.c.stage == Stage.ACCEPTED, alone))
+        some = (
+            select(rows.c.id)
+            .where(self._waits(), _IS_POPUP, self._is_free(), old)
+            .order_by(rows.c.id)
+            .limit(STEP)
+            .with_for_update(skip_locked=True)
+        )
+        left = update(rows).where(rows.c.id.in_(some.scalar_subquery()), rows.c.state == _WAITING)
+        return left.values(state=State.STALE, settled=_NOW).returning(*rows.c)
+
+    def _next_times_statement(self) -> Select[Any]:
+        free = case((rows.c.next_at > rows.c.claimed_until, rows.c.next_at), else_=rows.c.claimed_until)
+        send = select(func.min(free)).where(self._waits(), self._is_next(), rows.c.claimed_by != self.owner)
+        oldest = select(func.min(rows.c.at)).where(self._waits(), _IS_POPUP, rows.c.claimed_by == "")
+        return select(send.scalar_subquery(), oldest.scalar_subquery())
 
     async def _openers(self, connection: AsyncConnection, found: list[_Row]) -> dict[tuple[str, str, int], Due]:
         ended = {row.callid for row in found if row.stage == Stage.COMPLETED}
         if not ended:
             return {}
-        query = select(rows).where(
-            rows.c.pbx == self.pbx,
-            rows.c.callid.in_(ended),
-            rows.c.state == State.STALE,
-            rows.c.stage.in_(OPENERS),
-        )
-        left_out = {_part(row): _due(row, None) for row in await connection.execute(query)}
+        told = await connection.execute(self._left_out, {"callids": list(ended)})
+        left_out = {_part(row): _due(row, None) for row in told}
         return {part: due for part, due in left_out.items() if isinstance(due, Due)}
 
     def _row(self, entry: Entry, now: float, history: bool) -> dict[str, object]:
@@ -260,6 +265,22 @@ def _insertion(database: Database) -> Insert:
     return database.insert(rows).from_select(names, chosen).on_conflict_do_nothing()
 
 
+def _changes() -> dict[type[Result], Update]:
+    """Write what is changed in a row (`row`) by each kind of result."""
+    free = {"claimed_by": "", "claimed_until": 0.0}
+    unsettled = or_(rows.c.state == _WAITING, rows.c.state == State.STALE)
+    ended = update(rows).where(rows.c.id == bindparam("row"), unsettled)
+    waits = update(rows).where(rows.c.id == bindparam("row"), rows.c.state == _WAITING)
+    tried = {"attempts": rows.c.attempts + 1, "answer": bindparam("said")}
+    return {
+        Delivered: ended.values(**free, **tried, state=State.DELIVERED, settled=_NOW),
+        Observed: ended.values(**free, **tried, state=State.OBSERVED, settled=_NOW),
+        Buried: ended.values(**free, **tried, state=State.DEAD, settled=_NOW),
+        Postponed: waits.values(**free, **tried, next_at=bindparam("again")),
+        Returned: waits.values(**free),
+    }
+
+
 def _due(row: _Row, opener: Due | Buried | None) -> Due | Buried:
     try:
         entry = load(Kind(row.kind), row.payload)
@@ -273,8 +294,10 @@ def _part(row: _Row) -> tuple[str, str, int]:
     return row.callid, row.extension, row.part
 
 
-def _bound(result: Result) -> dict[str, object]:
+def _bound(result: Result, now: float) -> dict[str, object]:
     values: dict[str, object] = {"row": result.id}
+    if isinstance(result, Delivered | Observed | Buried):
+        values["now"] = now
     if not isinstance(result, Returned):
         values["said"] = result.answer
     if isinstance(result, Postponed):

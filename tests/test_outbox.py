@@ -308,10 +308,10 @@ async def test_a_look_at_the_outbox_does_not_read_all_that_was_ever_delivered(bo
     await box.next_due()
     await box.leave_out(NOW)
     event.remove(Engine, "before_cursor_execute", note)
-    assert len(queries) == 4
+    assert len(queries) == 3
     async with box.database.read() as connection:
         for query in queries:
             nothing = tuple(1 for _ in range(query.count("?")))
             plan = list(await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", nothing))
             assert "SEARCH outbox USING INDEX outbox_" in str(plan), query
-            assert "SCAN" not in str(plan), query
+            assert "SCAN" not in str(plan).replace("SCAN CONSTANT ROW", ""), query
