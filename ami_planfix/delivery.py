@@ -24,6 +24,7 @@ import structlog
 from ami_planfix.calls.reports import Report
 from ami_planfix.entries import Buried, Delivered, Due, Entry, Observed, Postponed, Result, Returned
 from ami_planfix.errors import PlanfixError, PlanfixUnreachable, StorageError, TokenRefused
+from ami_planfix.metrics import Sent
 from ami_planfix.outbox import Outbox
 from ami_planfix.planfix.messages import event_name
 from ami_planfix.retry import Again, Bury, Halt, decide
@@ -108,6 +109,7 @@ class Delivery:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self.sent = Sent()
         self._database = database
         self._outbox = outbox
         self._planfix = planfix
@@ -202,6 +204,7 @@ class Delivery:
             if not isinstance(fault, StorageError):
                 raise
             return _not_written(fault)
+        self.sent.left_out += len(left_out)
         for report in left_out:
             log.info("report left out", **_names(report), reason="too old for a popup", lag=self._lag(report))
         for one in due:
@@ -316,7 +319,10 @@ class Delivery:
             self._hasten = True
         self._failures = 0
         self._board.say(PART, State.WELL, "takes our reports")
-        log.info("report delivered", **_names(due.entry), answer="200", lag=self._lag(due.entry))
+        lag = self._lag(due.entry)
+        self.sent.delivered += 1
+        self.sent.seconds.observe(max(0.0, lag))
+        log.info("report delivered", **_names(due.entry), answer="200", lag=lag)
         return Delivered(due.id, "200")
 
     async def _tell(self, entry: Entry) -> None:
@@ -329,12 +335,14 @@ class Delivery:
         names = _names(due.entry)
         match decide(fault, attempt, self._chance()):
             case Bury():
+                self.sent.refused += 1
                 log.error("report refused", **names, answer=str(fault), remedy="see `ami-planfix deliveries`")
                 return Buried(due.id, str(fault))
             case Halt():
                 self.halt(fault)
                 return Returned(due.id)
             case Again(after):
+                self.sent.postponed += 1
                 self._failures += 1
                 if self._failures >= OUTAGE:
                     self._board.say(PART, State.WAITING, str(fault))

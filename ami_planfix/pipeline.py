@@ -26,11 +26,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.listening import Heard
 from ami_planfix.calls.events import Event, Snapshot, Uniqueid
-from ami_planfix.calls.reports import CallId, Report, Silence
+from ami_planfix.calls.reports import CallId, Direction, Outcome, Report, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
 from ami_planfix.joining import Learned, OwnEar, learn
 from ami_planfix.journal import Journal, Row, Scribe
+from ami_planfix.metrics import written_histogram
 from ami_planfix.outbox import Outbox
 from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
@@ -98,6 +99,10 @@ class Pipeline:
     ) -> None:
         self.silences: Counter[Silence] = Counter()
         """Calls that ended without a report, by reason."""
+        self.ended: Counter[tuple[Direction, Outcome]] = Counter()
+        """Parts of calls that ended."""
+        self.delay = written_histogram()
+        """From the event that caused a report until it is on disk."""
         self._database = database
         self._journal = Journal(outbox.pbx, outbox.owner)
         self._outbox = outbox
@@ -372,7 +377,17 @@ class Pipeline:
         self._board.say(PART, State.WELL, "written")
         self._hold_back()
         if batch.reports:
+            self._count(batch.reports)
             self.written()
+
+    def _count(self, reports: Iterable[Report]) -> None:
+        if not self._running:
+            return  # they come out once more, by `restore`
+        now = self._clock()
+        for report in reports:
+            self.delay.observe(max(0.0, now - report.at))
+            if report.outcome is not None:
+                self.ended[report.direction, report.outcome] += 1
 
     def _say_failing(self, fault: StorageError, pause: float) -> None:
         self._failing = True

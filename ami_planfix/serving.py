@@ -10,7 +10,7 @@ from aiohttp.typedefs import Middleware
 from ami_planfix.config.model import Server
 from ami_planfix.config.model import Tls as TlsFiles
 from ami_planfix.contacts.fastagi import FastAgi
-from ami_planfix.metrics import Figures
+from ami_planfix.figures import figures_of
 from ami_planfix.parts import Parts
 from ami_planfix.setup import SwitchOn, compare
 from ami_planfix.status import State
@@ -122,7 +122,7 @@ class Serving:
         sessions = Sessions(config.admin.password.get_secret_value())
         guard = Guard(sessions, config.admin.hosts)
         page = Page(config.ami.name, sessions, guard, stream, control, explaining)
-        health = Admin(parts.board, lambda: parts.pipeline.alive, self._figures)
+        health = Admin(parts.board, lambda: parts.pipeline.alive, lambda: figures_of(parts))
         return self._opening(
             "admin",
             [*page.routes(), *health.routes(), *self._for_dialplan()],
@@ -163,20 +163,6 @@ class Serving:
 
     async def _open_server(self, listener: Listener, server: Server) -> None:
         self.server_port = await listener.open(server.listen.host, server.listen.port, _tls(server.tls))
-
-    async def _figures(self) -> Figures:
-        parts = self._parts
-        counts = await parts.deliveries.counts()
-        recorded = await parts.recordings.ledger.counts() if parts.recordings is not None else {}
-        status = parts.connection.status
-        return Figures(
-            connected=status.connected_since is not None,
-            live_calls=len(parts.tracker.live()),
-            ami_messages=status.messages_read,
-            outbox={state.value: count for state, count in counts.by_state.items()},
-            well={part.part: part.state is State.WELL for part in parts.board.parts() if part.state is not State.OFF},
-            recordings={progress.value: count for progress, count in recorded.items()},
-        )
 
 
 def _sources(parts: Parts) -> Sources:

@@ -1,6 +1,7 @@
-"""Makes what many tests need: reports that are whole with as little said as possible."""
+"""Makes what many tests need: reports and figures that are whole with as little said as possible."""
 
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Stage
+from ami_planfix.metrics import Figures, Histogram, Sent, written_histogram
 
 
 def report(
@@ -35,4 +36,28 @@ def report(
         recorded=recorded,
         recordings=("a.wav",) if recorded else (),
         data=data,
+    )
+
+
+def some_figures(sent: Sent | None = None) -> Figures:
+    """Make figures of a daemon that is well and has something to tell of everything."""
+    return Figures(
+        version="1.2.3",
+        connected=True,
+        connects=3,
+        ami_messages=1000,
+        ami_bytes=200_000,
+        live_calls=2,
+        ended={("in", "Success"): 7, ("out", "NoAnswer"): 1},
+        silences={"own number": 4},
+        backlog=0,
+        written=written_histogram(),
+        sent=sent or Sent(delivered=5, postponed=2, refused=1),
+        outbox={"waiting": 3, "dead": 1},
+        oldest_waiting=12.5,
+        lookups={"kept": 6, "answered": 4, "unanswered": 0},
+        lookup_seconds=Histogram((0.1, 1.0)),
+        lookups_paused=False,
+        recordings={"waiting": 1, "missing": 1},
+        well={"planfix": False, "asterisk": True},
     )
