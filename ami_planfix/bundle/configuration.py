@@ -10,6 +10,7 @@ from ami_planfix.config.schema import field_at, leads_to_secret, section_at
 from ami_planfix.config.source import Source, Value, read
 from ami_planfix.logs import REDACTED
 
+_DATABASE = re.compile(r"(?:sqlite|postgresql|mysql)(?:\+\w+)?://|/", re.ASCII)
 _VARIABLE = re.compile(r"\$\{\w+\}", re.ASCII)
 _PASSWORD = re.compile(r"^(\w+://[^/:@\s]*:).*(@)")
 
@@ -24,6 +25,11 @@ def redacted(file: Path) -> str:
     return yaml.safe_dump(tree, allow_unicode=True, sort_keys=False)
 
 
+def is_database(text: str) -> bool:
+    """Tell whether a secret is the address of a database, or a path: then all but its password may be seen."""
+    return _DATABASE.match(text) is not None
+
+
 def _clean(source: Source, value: Value, key: KeyPath) -> object:
     if isinstance(value, dict):
         return {name: _clean(source, inner, (*key, name)) for name, inner in value.items()}
@@ -35,17 +41,15 @@ def _clean(source: Source, value: Value, key: KeyPath) -> object:
     if _is_file_of_secret(key):
         return text
     if leads_to_secret(key):
-        return _without_secret(key, text)
+        return _without_secret(text)
     # A misspelt key may be one for a secret.
     return text if _is_known(key) else REDACTED
 
 
-def _without_secret(key: KeyPath, text: str) -> str:
+def _without_secret(text: str) -> str:
     if _VARIABLE.fullmatch(text):
         return text
-    if key == ("storage", "url"):
-        return _PASSWORD.sub(rf"\1{REDACTED}\2", text)
-    return REDACTED
+    return _PASSWORD.sub(rf"\1{REDACTED}\2", text) if is_database(text) else REDACTED
 
 
 def _is_file_of_secret(key: KeyPath) -> bool:

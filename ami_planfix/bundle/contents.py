@@ -6,16 +6,19 @@ import re
 import sqlite3
 import ssl
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import BaseModel, SecretStr
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from ami_planfix import __version__
 from ami_planfix.ami import capture
 from ami_planfix.bundle import configuration
+from ami_planfix.bundle.configuration import is_database
 from ami_planfix.bundle.hiding import Hiding
 from ami_planfix.config.load import examine
 from ami_planfix.config.model import Config
@@ -73,18 +76,38 @@ async def gather(file: Path, recorded: Path | None) -> tuple[list[Piece], list[s
 
 async def secrets_of(config: Config) -> list[str]:
     """List every secret that the configuration has, and those that Planfix brought."""
-    storage = config.storage.url.get_secret_value()
-    secrets = [config.ami.secret.get_secret_value(), config.planfix.token.get_secret_value()]
-    if config.server is not None:
-        secrets.append(config.server.token.get_secret_value())
-    secrets.append(str(make_url(storage).password or ""))
+    secrets = list(_secrets_in(config))
     try:
-        known = await find_credentials(config.planfix, storage, config.ami.name)
+        known = await find_credentials(config.planfix, config.storage.url.get_secret_value(), config.ami.name)
     except StorageError:
         known = None
     if known is not None:
         secrets.append(known.token)
-    return [secret for secret in secrets if secret]
+    return secrets
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    """Find the secrets of a section and of all within; of a database's address its password is one."""
+    match value:
+        case SecretStr():
+            text = value.get_secret_value()
+            secret = _password(text) if is_database(text) else text
+            yield from [secret] if secret else []
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _secrets_in(getattr(value, name))
+        case tuple():
+            for one in value:
+                yield from _secrets_in(one)
+
+
+def _password(address: str) -> str:
+    if "://" not in address:
+        return ""  # a path
+    try:
+        return str(make_url(address).password or "")
+    except ArgumentError:
+        return address
 
 
 async def _findings(patient: Patient) -> str:

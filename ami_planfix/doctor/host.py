@@ -11,6 +11,7 @@ from ami_planfix.config.schema import is_secret, section_of
 from ami_planfix.config.source import Value, read
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, well
 from ami_planfix.doctor.patient import Account, Patient
+from ami_planfix.doctor.patient import service as service_of
 from ami_planfix.status import State
 
 AWAY = Fault(
@@ -74,7 +75,6 @@ HOME = Fault(
 )
 LOOKED_AT = ("asterisk", "server", "admin", "fastagi", "control", "recordings")
 """Parts that have checks of their own."""
-_UNITS = ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system")
 
 
 async def daemon(patient: Patient) -> AsyncIterator[Finding]:
@@ -125,8 +125,7 @@ async def configuration(patient: Patient) -> AsyncIterator[Finding]:
 
 async def service(patient: Patient) -> AsyncIterator[Finding]:
     """Look for files that systemd hides from the service."""
-    units = [patient.root / folder / "ami-planfix.service" for folder in _UNITS]
-    if not any(map(os.path.exists, units)):
+    if not service_of(patient.root):
         raise Untried("there is no unit ami-planfix.service on this machine")
     hidden = [
         (key, path)

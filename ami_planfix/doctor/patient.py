@@ -4,7 +4,7 @@ import asyncio
 import grp
 import os
 import pwd
-import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,8 @@ from ami_planfix.status import PartState, State
 from ami_planfix.web.visits import Visit
 
 UNIT = "ami-planfix"
+UNITS = ("usr/lib/systemd/system", "lib/systemd/system", "etc/systemd/system")
+"""Where systemd looks, the last first."""
 _DAEMON_WITHIN = 5.0
 
 T = TypeVar("T")
@@ -160,7 +162,7 @@ async def meet(file: Path, config: Config, root: Path = Path("/")) -> AsyncItera
         )
     except (DaemonAway, ValueError) as fault:
         patient.away = str(fault)
-    await _whose(patient)
+    _whose(patient)
     visiting = asyncio.get_running_loop().create_task(_visit(patient))
     try:
         yield patient
@@ -181,33 +183,38 @@ async def _visit(patient: Patient) -> None:
         visiting.exception()  # whoever asks is told
 
 
-async def _whose(patient: Patient) -> None:
+def _whose(patient: Patient) -> None:
     running = patient.running
     if running is not None:
         patient.wanted_user = user_name(running.user)
         patient.account = Account(patient.wanted_user, running.user, running.group, tuple(running.groups))
         return
-    unit = await _unit()
-    patient.wanted_user = unit.get("User") or UNIT
+    unit = service(patient.root)
+    patient.wanted_user = (unit.get("User") or [UNIT])[-1]
     try:
         found = pwd.getpwnam(patient.wanted_user)
     except KeyError:
         return
-    names = unit.get("SupplementaryGroups", "").split()
+    names = " ".join(unit.get("SupplementaryGroups", ())).split()
     more = {group.gr_gid for group in grp.getgrall() if group.gr_name in names or found.pw_name in group.gr_mem}
     patient.account = Account(found.pw_name, found.pw_uid, found.pw_gid, tuple(sorted(more | {found.pw_gid})))
 
 
-async def _unit() -> dict[str, str]:
-    """Ask systemd whom it starts the daemon as."""
-    if not shutil.which("systemctl"):
-        return {}
-    process = await asyncio.create_subprocess_exec(
-        "systemctl", "show", UNIT, "--property=User,SupplementaryGroups",
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    return dict(line.split("=", 1) for line in out.decode().splitlines() if "=" in line)
+def service(root: Path) -> dict[str, list[str]]:
+    """Read what the unit and its drop-ins say, each key with its values in order; empty without a unit."""
+    found: dict[str, list[str]] = defaultdict(list)
+    places = [root / folder for folder in UNITS]
+    files = [path for place in places for path in (place / f"{UNIT}.service", *place.glob(f"{UNIT}.service.d/*.conf"))]
+    for path in files:
+        try:
+            lines = path.read_text("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            key, equals, value = line.partition("=")
+            if equals and not line.startswith(("#", ";")):
+                found[key.strip()].append(value.strip())
+    return found
 
 
 def user_name(uid: int) -> str:

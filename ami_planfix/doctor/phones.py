@@ -145,7 +145,9 @@ async def employees(patient: Patient) -> AsyncIterator[Finding]:
         elif not named and not who.mobiles and Extension(who.extension) not in owners:
             faults += 1
             yield PHONELESS.found(f"{who.extension} has no phone")
-    if not faults:
+    if not patient.config.numbering.employees:
+        yield untried("employees", "none in the configuration: Asterisk tells whose each phone is")
+    elif not faults:
         yield well("employees", f"{len(patient.config.numbering.employees)} in the configuration, each with a phone")
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -175,7 +176,8 @@ async def _in_time(work: Callable[[], T]) -> T | None:
             result, fault = work(), None
         except Exception as error:
             result, fault = None, error
-        loop.call_soon_threadsafe(tell, result, fault)
+        with suppress(RuntimeError):  # too late: doctor has ended
+            loop.call_soon_threadsafe(tell, result, fault)
 
     threading.Thread(target=run, daemon=True).start()
     try:

@@ -5,6 +5,8 @@ from pathlib import Path
 import yaml
 
 from ami_planfix.bundle.configuration import redacted
+from ami_planfix.bundle.contents import secrets_of
+from ami_planfix.config.load import load
 
 FORMS = """\
 # token: hush-in-a-comment
@@ -24,6 +26,8 @@ storage:
 dids:
   - number: '74951230001'
     data: {utm_source: site}
+backfill:
+  cdr: mysql://freepbxuser:hush-of-mysql@localhost/asteriskcdrdb
 secrets: hush-unknown-section
 other: {deep: [hush-deep]}
 """
@@ -44,7 +48,8 @@ def test_no_secret_in_any_form_and_all_the_rest(tmp_path: Path) -> None:
     assert found["planfix"]["url"] == "https://company.planfix.com/tel/api"
     assert found["storage"]["url"] == "postgresql://planfix:[redacted]@db.example.com/planfix"
     assert found["dids"] == [{"number": "74951230001", "data": {"utm_source": "site"}}]
-    assert list(found) == ["ami", "planfix", "server", "storage", "dids", "secrets", "other"]
+    assert found["backfill"]["cdr"] == "mysql://freepbxuser:[redacted]@localhost/asteriskcdrdb"
+    assert list(found) == ["ami", "planfix", "server", "storage", "dids", "backfill", "secrets", "other"]
 
 
 def test_where_a_secret_comes_from_is_told_and_it_is_not_read(tmp_path: Path) -> None:
@@ -62,3 +67,22 @@ def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
     text = redacted(written(tmp_path, "ami:\n\tsecret: hush\n"))
     assert "hush" not in text
     assert "config.yaml:2" in text
+
+
+async def test_every_secret_that_the_model_knows_is_searched_for(tmp_path: Path) -> None:
+    text = yaml.safe_dump(
+        {
+            "ami": {"secret": "hush-1"},
+            "planfix": {"token": "hush-2"},
+            "server": {
+                "public_url": "https://pbx.example.com",
+                "token": "hush-3-hush-3-hush-3",
+                "listen": "127.0.0.1:1",
+            },
+            "admin": {"password": "hush-4-hush-4"},
+            "storage": {"url": "postgresql://planfix:hush-5@127.0.0.1:9/planfix"},
+            "backfill": {"cdr": "mysql://freepbxuser:hush-6@localhost/asteriskcdrdb", "cel": "/var/log/hush.csv"},
+        }
+    )
+    found = await secrets_of(load(written(tmp_path, text)))
+    assert found == ["hush-1", "hush-2", "hush-3-hush-3-hush-3", "hush-4-hush-4", "hush-6", "hush-5"]

@@ -98,7 +98,7 @@ class TestFiles:
         assert (await bed.findings("service"))[0].sign is Sign.UNTRIED
         unit = bed.folder / "etc/systemd/system/ami-planfix.service"
         unit.parent.mkdir(parents=True)
-        unit.touch()
+        unit.write_text("[Service]\nType=notify\n")
         bed.sections["recordings"]["directory"] = "/home/pbx/monitor"
         finding = await bed.has(host.HOME, "service")
         assert "recordings.directory" in finding.remedy
@@ -127,9 +127,9 @@ class TestPorts:
         await bed.is_well("ports")
 
     async def test_a_port_that_is_not_for_us(self, bed: Bed) -> None:
-        bed.sections["admin"]["listen"] = "192.0.2.7:8093"
+        bed.sections["contacts"]["fastagi"] = "192.0.2.7:4583"
         finding = await bed.has(listeners.TAKEN, "ports")
-        assert "admin.listen" in finding.remedy
+        assert "contacts.fastagi" in finding.remedy
 
     async def test_nobody_has_a_port_that_is_free(self) -> None:
         assert listeners.holder_of(1) == ""
