@@ -77,7 +77,7 @@ async def ward(version: int, driver: Driver, folder: Path) -> AsyncIterator[Ward
 
 
 USER = f"[{DAEMON.username}]\nsecret = {DAEMON.secret}\n"
-READ = "read = call,dialplan,agent,reporting\nwrite = originate,reporting"
+READ = "read = call,dialplan,user\nwrite = originate,reporting"
 MANAGER: list[tuple[Fault, Change]] = [
     (asterisk.REFUSED, (USER, f"[{DAEMON.username}]\nsecret = another\n")),
     (asterisk.REFUSED, (USER, USER + "deny = 127.0.0.0/255.0.0.0\npermit = 192.0.2.0/255.255.255.0\nacl =\n;")),
