@@ -23,7 +23,7 @@ from tests.calls.story import Story, heard, load, names
 BEGIN = 1_700_000_000.0
 APART = 0.05
 """Seconds between the beginnings of two stories."""
-WARM_UP = 3000
+WARM_UP = 12_000
 """Stories after which caches and the memory of the dead have their size."""
 BLOCKS_OF_NOISE = 5000
 
