@@ -44,13 +44,13 @@ class Group(NamedTuple):
 def group(cels: Iterable[Cel], cdrs: Iterable[Cdr]) -> list[Group]:
     """Put together what belongs together, in the order in which the calls began."""
     sets = _Sets()
-    events: dict[str, list[Cel]] = defaultdict(list)
+    events: dict[str, list[tuple[int, Cel]]] = defaultdict(list)
     rows: dict[str, list[Cdr]] = defaultdict(list)
-    for cel in cels:
+    for number, cel in enumerate(cels):
         sets.join(cel.uniqueid, cel.linkedid, *(other for name in _OTHERS if (other := cel.extra.get(name))))
         if (bridge := cel.extra.get("bridge_id")) and cel.extra.get("bridge_technology") not in NO_CONVERSATION:
             sets.join(cel.uniqueid, f"{_BRIDGE}{bridge}")
-        events[cel.uniqueid].append(cel)
+        events[cel.uniqueid].append((number, cel))
     named: dict[str, Cdr] = {}
     for cdr in sorted(cdrs, key=lambda row: (row.start, row.sequence)):
         sets.join(cdr.uniqueid, cdr.linkedid)
@@ -65,8 +65,10 @@ def group(cels: Iterable[Cel], cdrs: Iterable[Cdr]) -> list[Group]:
     return sorted((one for one in found if one.cels or one.cdrs), key=lambda one: one.begins)
 
 
-def _group(ids: frozenset[str], events: dict[str, list[Cel]], rows: dict[str, list[Cdr]]) -> Group:
-    cels = sorted((row for one in ids for row in events.get(one, ())), key=lambda row: row.at)
+def _group(ids: frozenset[str], events: dict[str, list[tuple[int, Cel]]], rows: dict[str, list[Cdr]]) -> Group:
+    # Within a second the order is that in which they were written.
+    told = sorted((row for one in ids for row in events.get(one, ())), key=lambda row: (row[1].at, row[0]))
+    cels = [cel for _, cel in told]
     cdrs = sorted((row for one in ids for row in rows.get(one, ())), key=lambda row: (row.start, row.sequence))
     times = [row.at for row in cels] or [time for row in cdrs for time in (row.start, row.end)]
     ids = frozenset(one for one in ids if not one.startswith(_BRIDGE))

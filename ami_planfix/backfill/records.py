@@ -166,4 +166,5 @@ def _extra(text: str) -> Mapping[str, str]:
         found = json.loads(text) if text.startswith("{") else {}
     except ValueError:
         return {}
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    told = found.items() if isinstance(found, dict) else ()
+    return {str(name): str(value) for name, value in told if value != "N/A"}

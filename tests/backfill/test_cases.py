@@ -1,5 +1,7 @@
 """Asterisk's own records of the lab's stories lead to the reports that were made of the same calls live."""
 
+from dataclasses import replace
+
 import pytest
 
 from ami_planfix.backfill.deciding import derive
@@ -56,6 +58,11 @@ CDR_CANNOT_TELL |= dict.fromkeys(
     "what happens within a second, and why a leg failed",
 )  # fmt: skip
 
+CUT_TO_SECONDS = dict.fromkeys(
+    ("blind_transfer/blind_ami_busy", "ring_group/ring_all_all_reject", "ring_group/ring_all_one_rejects"),
+    "whether a phone rang that refused within a second",
+)
+
 
 def plain(name: str) -> str:
     return name.partition("-ast")[0]
@@ -87,6 +94,27 @@ def test_call_records_tell_how_each_part_ended(name: str) -> None:
     wanted = {part: seconds for part, seconds in case.reports.items() if part.stage == "completed"}
     assert got.keys() == wanted.keys(), case.story.expected.about
     assert all(abs(got[part] - seconds) <= _doubt(part) for part, seconds in wanted.items()), case.story.expected.about
+
+
+def test_calls_side_by_side_are_not_mixed() -> None:
+    cases = [load(name) for name in names() if name == plain(name)]
+    together = group((cel for case in cases for cel in case.cels), ())
+    apart = [{cel.uniqueid for cel in case.cels} for case in cases]
+    assert sum(len(one.cels) for one in together) == sum(len(case.cels) for case in cases)
+    for one in together:
+        assert sum(not one.ids.isdisjoint(ids) for ids in apart) == 1, one.ids
+
+
+def test_within_a_second_the_order_is_that_in_which_it_was_written() -> None:
+    """FreePBX's table has whole seconds."""
+    wrong = []
+    for name in (name for name in names() if plain(name) not in CEL_CANNOT_TELL | CUT_TO_SECONDS):
+        case = load(name)
+        cut = replace(case, cels=tuple(cel._replace(at=float(int(cel.at))) for cel in case.cels))
+        got = {part for part in derived(cut, cel=True) if part.stage == "completed"}
+        if got != {part for part in case.reports if part.stage == "completed"}:
+            wrong.append(name)
+    assert wrong == []
 
 
 def _doubt(part: Part) -> int:
