@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.lab.stories.telling import converse, finish
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
 MASTER = {"cel": "cel-custom/Master.csv", "cdr": "cdr-csv/Master.csv"}
+Step = Callable[[], Awaitable[None]]
 Ended = tuple[str, str, str, str, str]
 
 
@@ -54,11 +56,11 @@ async def while_it_is_away(lab: Lab) -> None:
     await internal.internal_answered(lab)
 
 
-async def be_away(lab: Lab, away: Post, *, kill: bool) -> None:
-    """A conversation goes on while the daemon ends, and is handed over; another one goes on when it comes back."""
+async def be_away(lab: Lab, away: Post, leave: Step, come_back: Step) -> None:
+    """A conversation goes on while the daemon leaves, and is handed over; another one goes on when it comes back."""
     before = await converse(lab)
     await away.hears("ACCEPTED 101")
-    await away.end(kill=kill)
+    await leave()
     await before.employee.transfer("102")
     colleague = await lab.phones["102"].rings()
     await colleague.answer()
@@ -66,7 +68,7 @@ async def be_away(lab: Lab, away: Post, *, kill: bool) -> None:
     await finish(lab, before.client, colleague)
     await while_it_is_away(lab)
     after = await converse(lab, extension="101")
-    await away.start()
+    await come_back()
     await talk(after.client, after.employee)
     await after.client_hangs_up(lab)
 
@@ -91,17 +93,46 @@ async def compare(away: Post, witness: Post, since: str) -> None:
     assert away.told() == told
 
 
-@pytest.mark.parametrize(("kind", "kill"), [("cel", False), ("cdr", True)])
-async def test_what_happened_while_it_was_away_is_history(lab: Lab, tmp_path: Path, kind: str, kill: bool) -> None:
+@asynccontextmanager
+async def two_daemons(lab: Lab, folder: Path, *kinds: str) -> AsyncIterator[tuple[Post, Post]]:
+    """Have one that will be away, and one that hears all."""
     async with AsyncExitStack() as stack:
-        (tmp_path / "away").mkdir()
-        (tmp_path / "witness").mkdir()
-        away = await stack.enter_async_context(post(lab, tmp_path / "away", start=False))
-        away.sections["backfill"] = records(lab, kind)
+        for name in ("away", "witness"):
+            (folder / name).mkdir()
+        away = await stack.enter_async_context(post(lab, folder / "away", start=False))
+        away.sections["backfill"] = records(lab, *kinds)
         away.write_config()
-        since = datetime.now().astimezone().isoformat()
         await away.start()
-        witness = await stack.enter_async_context(post(lab, tmp_path / "witness"))
-        await be_away(lab, away, kill=kill)
-        await witness.settle()
+        yield away, await stack.enter_async_context(post(lab, folder / "witness"))
+
+
+@pytest.mark.parametrize(("kind", "kill"), [("cel", False), ("cdr", True)])
+async def test_a_daemon_that_ended_or_was_killed(lab: Lab, tmp_path: Path, kind: str, kill: bool) -> None:
+    since = now()
+    async with two_daemons(lab, tmp_path, kind) as (away, witness):
+        await be_away(lab, away, lambda: away.end(kill=kill), away.start)
         await compare(away, witness, since)
+
+
+async def test_on_asterisk_16(tmp_path: Path) -> None:
+    async with Lab(version=16) as lab, two_daemons(lab, tmp_path, "cel", "cdr") as (away, witness):
+        await be_away(lab, away, lambda: away.end(kill=True), away.start)
+        await compare(away, witness, now())
+
+
+async def test_a_connection_that_was_cut(lab: Lab, tmp_path: Path) -> None:
+    """The calls that it followed are decided from the records, before the snapshot ends them as they were heard."""
+    since = now()
+    async with two_daemons(lab, tmp_path, "cel") as (away, witness):
+
+        async def come_back() -> None:
+            before = away.wire.snapshots
+            away.wire.mend()
+            await away.wire.snapshot(before)
+
+        await be_away(lab, away, away.wire.cut, come_back)
+        await compare(away, witness, since)
+
+
+def now() -> str:
+    return datetime.now().astimezone().isoformat()
