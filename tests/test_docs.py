@@ -18,7 +18,8 @@ from tests.cli.running import ami_planfix
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-RUSSIAN = ROOT / "docs" / "ru"
+DOCS = ROOT / "docs"
+RUSSIAN = DOCS / "ru"
 README_RU = RUSSIAN / "README.md"
 CONFIGURATION = ROOT / "docs" / "admin" / "configuration.md"
 DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("README.md")})
@@ -98,9 +99,11 @@ def test_the_russian_readme_has_every_command() -> None:
     assert list(rows(README_RU)) == list(rows(README))
 
 
-@pytest.mark.parametrize("path", sorted((RUSSIAN / "admin").glob("*.md")), ids=shown)
-def test_a_russian_document_says_what_the_english_one_says(path: Path) -> None:
-    assert outline(path) == outline(ROOT / "docs" / "admin" / path.name), "bring the two together again"
+@pytest.mark.parametrize("path", [DOCS / "security.md", *sorted((DOCS / "admin").glob("*.md"))], ids=shown)
+def test_what_administrators_read_is_there_in_russian(path: Path) -> None:
+    russian = RUSSIAN / path.relative_to(DOCS)
+    assert russian.exists(), "translate it"
+    assert outline(russian) == outline(path), "bring the two together again"
 
 
 def test_every_option_that_a_document_names_exists() -> None:
