@@ -1,8 +1,8 @@
 """Delivery: empties the outbox in order per call, calls side by side, as fast as Planfix takes it.
 
-One loop does all the bookkeeping: in one transaction it writes down what became of the rows that were sent,
-leaves out popups that are too old, and claims what is due; each claimed row is then sent by a task of its own.
-Nothing is polled: the loop sleeps until a report was written, an answer came, or the next row is due.
+One loop leaves out popups that are too old and claims what is due, in one transaction; each claimed row is then sent
+by a task of its own, and what became of it is written down at once (`noting`). Nothing is polled: the loop sleeps
+until a report was written, an answer was noted, or the next row is due.
 
 Planfix away: each row tries again by `retry`, and all at once when it is back. Our token refused: nothing is
 sent, `ping` asks every 30 s. No account yet: wait for `setup`. As many failures in a row as requests go at once: one
@@ -25,6 +25,7 @@ from ami_planfix.calls.reports import Report
 from ami_planfix.entries import Buried, Delivered, Due, Entry, Observed, Postponed, Result, Returned
 from ami_planfix.errors import PlanfixError, PlanfixUnreachable, StorageError, TokenRefused
 from ami_planfix.metrics import Sent
+from ami_planfix.noting import STORAGE_PAUSE, Notebook
 from ami_planfix.outbox import Outbox
 from ami_planfix.planfix.messages import event_name
 from ami_planfix.retry import Again, Bury, Halt, decide
@@ -37,8 +38,6 @@ LEAST_PAUSE = 0.05
 """Seconds; what is due at once and cannot be claimed (another daemon has it) must not make us spin."""
 LONGEST_SLEEP = 60.0
 """Seconds; whatever the clock says, the outbox is looked at now and then while something waits in it."""
-STORAGE_PAUSE = 1.0
-"""Seconds until the database is tried again."""
 OUTAGE = 3
 """Failures in a row after which Planfix counts as away."""
 PROBE_EVERY = 5.0
@@ -120,16 +119,18 @@ class Delivery:
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
         self._running = self._stopping = self._cut = False
-        self._sending: set[asyncio.Task[None]] = set()
+        self._notebook = Notebook(database, outbox, self._now, self._woken.set)
+        self._noting: asyncio.Task[None] | None = None
+        self._sending: dict[asyncio.Task[None], int] = {}
+        """Requests, and their rows."""
+        self._take_back_first = True
+        """We may have rows of which we do not know: claimed in an earlier life, or by a claim that seemed to fail."""
         self._pinging: asyncio.Task[None] | None = None
         self._until_ping: _Wait | None = None
         """Our token is refused; when to ask again."""
         self._paused = _OVER
         self._failures = 0
         """In a row."""
-        self._results: list[Result] = []
-        """What the next turn writes down."""
-        self._hasten = False
         self._said_not_set_up = False
 
     def wake(self) -> None:
@@ -147,8 +148,8 @@ class Delivery:
     async def run(self) -> None:
         """Deliver until `stop`."""
         self._running = True
+        self._noting = asyncio.create_task(self._notebook.run())
         try:
-            await self._take_back()
             while True:
                 self._woken.clear()
                 pause = await self._turn()
@@ -178,41 +179,34 @@ class Delivery:
     async def _turn(self) -> float | None:
         """Do the bookkeeping and start what is due; tell for how long there is nothing to do, None: until woken."""
         here = self._clock()
-        now = here + self._database.skew
+        now = self._now()
         places = self._places(here)
-        results, self._results = self._results, []
-        hasten, self._hasten = self._hasten, False
         try:
             async with self._database.write() as connection:
-                await self._outbox.settle(connection, results, now)
-                if hasten:
-                    await self._outbox.hasten(connection, now)
+                if self._take_back_first:
+                    ours = {*self._sending.values(), *self._notebook.rows}
+                    await self._outbox.take_back(connection, ours)
                 left_out = await self._outbox.leave_out(connection, now, here - self._settings.popup_max_age)
                 due: list[Due] = []
                 if places:
                     due = await self._outbox.claim(connection, now, places, opened=self._settings.opened)
-                places -= len(due)
-                # With all places taken an answer wakes us first, and the question is dear when much waits.
-                next_at = (
-                    await self._outbox.next_due(connection, now - here + self._settings.popup_max_age)
-                    if places
-                    else None
-                )
-        except BaseException as fault:
-            self._results = results + self._results
-            self._hasten |= hasten
-            if not isinstance(fault, StorageError):
-                raise
+                # What was claimed wakes us by its answer, and the question is dear when much waits.
+                asks = bool(places) and not due
+                age = now - here + self._settings.popup_max_age
+                next_at = await self._outbox.next_due(connection, age) if asks else None
+        except StorageError as fault:
+            self._take_back_first = True
             return _not_written(fault)
+        self._take_back_first = False
         self.sent.left_out += len(left_out)
         for report in left_out:
             log.info("report left out", **_names(report), reason="too old for a popup", lag=self._lag(report))
         for one in due:
             self._start(one)
-        return self._pause(here, None if next_at is None else next_at - now, places)
+        return self._pause(here, None if next_at is None else next_at - now, places - len(due))
 
     def _is_done(self) -> bool:
-        return not (self._sending or self._results or self._woken.is_set())
+        return not self._sending and self._notebook.is_empty and not self._woken.is_set()
 
     def _places(self, now: float) -> int:
         """Tell how many more requests may be made now."""
@@ -251,23 +245,16 @@ class Delivery:
             async with asyncio.timeout(pause):
                 await self._woken.wait()
 
-    async def _take_back(self) -> None:
-        while not self._cut:
-            try:
-                async with self._database.write() as connection:
-                    return await self._outbox.take_back(connection)
-            except StorageError as fault:
-                await self._sleep(_not_written(fault))
-        return None
-
     async def _end(self) -> None:
         tasks = [*self._sending, *([self._pinging] if self._pinging is not None else [])]
         for task in tasks:
             task.cancel()
+        if self._noting is not None:
+            self._noting.cancel()
+            tasks.append(self._noting)
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            async with self._database.write() as connection:
-                await self._outbox.settle(connection, self._results, self._clock() + self._database.skew)
+            await self._notebook.write()
         except StorageError as fault:
             _not_written(fault)
         self._ended.set()
@@ -276,26 +263,25 @@ class Delivery:
 
     def _start(self, due: Due) -> None:
         task = asyncio.create_task(self._send(due))
-        self._sending.add(task)
+        self._sending[task] = due.id
         task.add_done_callback(self._sent)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
-        self._woken.set()
+        del self._sending[task]
+        if self._stopping:
+            self._woken.set()
 
     async def _send(self, due: Due) -> None:
         try:
             if due.opener is not None:
                 result = await self._attempt(due.opener, due.attempts)
                 if isinstance(result, Postponed | Returned):
-                    self._results.append(result._replace(id=due.id))
+                    self._notebook.add(result._replace(id=due.id))
                     return
-                self._results.append(result)
-            # Not in one line: `append` would be that of the list of now, and the loop takes it away meanwhile.
-            result = await self._attempt(due, due.attempts)
-            self._results.append(result)
+                self._notebook.add(result)
+            self._notebook.add(await self._attempt(due, due.attempts))
         except asyncio.CancelledError:
-            self._results.append(Returned(due.id))
+            self._notebook.add(Returned(due.id))
             raise
 
     async def _attempt(self, due: Due, failed: int) -> Result:
@@ -316,7 +302,7 @@ class Delivery:
             return Observed(due.id)
         if self._failures >= OUTAGE:
             log.info("planfix reachable again")
-            self._hasten = True
+            self._notebook.hasten()
         self._failures = 0
         self._board.say(PART, State.WELL, "takes our reports")
         lag = self._lag(due.entry)
@@ -349,12 +335,16 @@ class Delivery:
                 asked = fault.retry_after if isinstance(fault, PlanfixUnreachable) else None
                 self._hold(asked or (PROBE_EVERY if self._failures >= self._settings.parallel else 0.0))
                 log.warning("report postponed", **names, answer=str(fault), again_in=round(after, 1))
-                return Postponed(due.id, str(fault), self._clock() + self._database.skew + after)
+                return Postponed(due.id, str(fault), self._now() + after)
 
     def _hold(self, seconds: float) -> None:
         now = self._clock()
         if seconds > self._paused.left(now):
             self._paused = _Wait(now + seconds, seconds)
+
+    def _now(self) -> float:
+        """Tell the time that all daemons on the database share."""
+        return self._clock() + self._database.skew
 
     def _lag(self, entry: Entry) -> float:
         return round(self._clock() - entry.at, 3)

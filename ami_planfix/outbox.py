@@ -6,7 +6,7 @@ if no earlier one of its call still waits, but RANG does not wait for RANG (thir
 takes rows puts a lease on them, so that several daemons can share one outbox and none waits for a dead one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -167,9 +167,9 @@ class Outbox:
         """Make everything due that waits for another attempt: Planfix is back."""
         await connection.execute(update(rows).where(self._waits(), rows.c.next_at > now).values(next_at=now))
 
-    async def take_back(self, connection: AsyncConnection) -> None:
-        """Free what this daemon had claimed in an earlier life."""
-        mine = (self._waits(), rows.c.claimed_by == self.owner)
+    async def take_back(self, connection: AsyncConnection, in_hand: Collection[int] = ()) -> None:
+        """Free what this daemon has claimed, but for what it has in hand: it knows of nothing else."""
+        mine = (self._waits(), rows.c.claimed_by == self.owner, rows.c.id.not_in(in_hand))
         await connection.execute(update(rows).where(*mine).values(claimed_by="", claimed_until=0.0))
 
     async def remove_old(self, connection: AsyncConnection, before: float, limit: int) -> int:

@@ -356,7 +356,7 @@ class TestStop:
 async def test_what_was_sent_and_could_not_be_written_down_is_not_sent_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_planfix.delivery.STORAGE_PAUSE", 0.01)
+    monkeypatch.setattr("ami_planfix.noting.STORAGE_PAUSE", 0.01)
     real = bench.outbox.settle
     failures = iter([OSError(28, "No space left on device")] * 3)
 
