@@ -8,6 +8,7 @@ Each daemon (`owner`) writes all that it hears itself. Whoever reads, reads the 
 stream (`merging`): so a daemon that was away for a moment learns what another one heard meanwhile.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from enum import StrEnum
@@ -220,12 +221,18 @@ class Journal:
 
     async def live_rows(self, connection: AsyncConnection, now: float) -> "LiveRows":
         """Tell the same as it is written."""
-        live = select(names.c.journal_id, names.c.uniqueid).join(rows, rows.c.id == names.c.journal_id)
         fresh = or_(rows.c.owner == self._owner, rows.c.at > now - OTHERS_LIVE)
-        mine = live.where(names.c.pbx == self._pbx, _LIVE, fresh)
-        channels = set((await connection.execute(mine.with_only_columns(names.c.uniqueid).distinct())).scalars())
-        told = await self._told(connection, mine.with_only_columns(names.c.journal_id))
-        return LiveRows(told, channels)
+        query = (
+            select(names.c.uniqueid)
+            .join(rows, rows.c.id == names.c.journal_id)
+            .where(names.c.pbx == self._pbx, _LIVE, fresh)
+            .distinct()
+        )
+        living = set((await connection.execute(query)).scalars())
+        # What others know of the same calls belongs to it, also where they have seen them end.
+        channels = await self._belonging(connection, *living, most=sys.maxsize)
+        wanted = select(names.c.journal_id).where(names.c.pbx == self._pbx, names.c.uniqueid.in_(channels))
+        return LiveRows(await self._told(connection, wanted), channels)
 
     async def others_heard(self, connection: AsyncConnection, since: float, limit: int) -> list[bytes]:
         """Tell the first of what other daemons heard of live channels since then, in their order."""
@@ -300,11 +307,11 @@ class Journal:
             streams.setdefault(row.owner, []).append(Told(row.at, row.kind, row.raw))
         return merged(streams.values())
 
-    async def _belonging(self, connection: AsyncConnection, *uniqueids: str) -> set[str]:
+    async def _belonging(self, connection: AsyncConnection, *uniqueids: str, most: int = MOST_CHANNELS) -> set[str]:
         """Tell all channels that messages name together with these, and together with those, and so on."""
         known: set[str] = set()
         frontier = set(uniqueids)
-        while frontier and len(known) < MOST_CHANNELS:
+        while frontier and len(known) < most:
             known |= frontier
             about = (
                 select(names.c.journal_id)

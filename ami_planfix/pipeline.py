@@ -10,7 +10,7 @@ says exists; reports suffer nothing); over `MOST_WAITING` reports, or when writi
 read no further until there is room.
 
 Several daemons may follow the same PBX. Whoever connects takes what the others heard meanwhile (`joining`), then what
-came since: until then what is heard waits.
+came since: until then what is heard waits. Calls that go on then are left to the others (`following`).
 """
 
 import asyncio
@@ -18,17 +18,18 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.listening import Heard
-from ami_planfix.calls.events import Event, Snapshot, Uniqueid
+from ami_planfix.batch import Batch
+from ami_planfix.calls.events import Event, Snapshot
 from ami_planfix.calls.reports import CallId, Direction, Outcome, Report, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
+from ami_planfix.following import LOOK_EVERY, Following, Withheld
 from ami_planfix.joining import Learned, OwnEar, learn
 from ami_planfix.journal import Journal, Row, Scribe
 from ami_planfix.metrics import written_histogram
@@ -67,23 +68,6 @@ Noting = Callable[[AsyncConnection, Iterable[Report]], Awaitable[None]]
 """Writes down more about reports, in the transaction in which they are put into the outbox."""
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What is written in one transaction."""
-
-    rows: list[Row] = field(default_factory=list)
-    gone: list[Uniqueid] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.rows) + len(self.gone) + len(self.reports)
-
-    def extend(self, later: "_Batch") -> None:
-        self.rows += later.rows
-        self.gone += later.gone
-        self.reports += later.reports
-
-
 class Pipeline:
     """What the connection to Asterisk tells (`ami.listening.Listener`); `written` is called after reports were."""
 
@@ -119,10 +103,17 @@ class Pipeline:
         """What waits until we have learned what others heard before it."""
         self._joining: asyncio.Task[None] | None = None
         self._ahead: frozenset[bytes] = frozenset()
+        self._following = Following(database, outbox.pbx)
+        self._withheld = Withheld()
+        self._standing_back: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._leaving.set_result(None)
+        self._snapshot_due = False
+        """The first snapshot after joining tells of calls that others know better."""
         self._source: Source | None = None
         self._paused = False
-        self._waiting = _Batch()
-        self._in_hand = _Batch()
+        self._waiting = Batch()
+        self._in_hand = Batch()
         self._failing = False
         self._writing_since: float | None = None
         self._woken = asyncio.Event()
@@ -180,6 +171,7 @@ class Pipeline:
 
     def lost(self, at: float) -> None:
         """Take note that nothing is heard: calls stay as they are until the next snapshot."""
+        self._leaving = asyncio.create_task(self._following.end())
 
     # Start, run, stop
 
@@ -216,13 +208,16 @@ class Pipeline:
                 if not self.backlog:
                     self._idle.set()
         finally:
+            await self._following.end()
             self._ended.set()
 
     async def stop(self, limit: float = 5.0) -> None:
         """Write what was heard, then end; give up after `limit` seconds if the database still fails."""
         self._stopping = True
-        if self._joining is not None:
-            self._joining.cancel()
+        for task in (self._joining, self._standing_back):
+            if task is not None:
+                task.cancel()
+        if self._held is not None:
             self._let_go()
         self._woken.set()
         self._hurried.set()
@@ -241,14 +236,31 @@ class Pipeline:
     # What others heard
 
     async def _join(self) -> None:
+        seniors = 0
+        try:
+            async with asyncio.timeout(JOIN_WITHIN):
+                await self._leaving
+                await self._following.begin()
+                seniors = await self._following.seniors()
+        except (StorageError, TimeoutError) as fault:
+            _not_asked(fault)
+        await self._learn(self._heard_until)
+        self._joining = None
+        self._withheld.takes_all = self._snapshot_due = seniors > 0
+        self._let_go()
+        self._withheld.takes_all = False
+        if seniors:
+            self._leave_to_others(call.callid for call in self._tracker.live())
+
+    async def _learn(self, since: float) -> None:
+        """Begin anew with all that is known of the calls that go on, if others know more."""
         learned: Learned | None = None
         try:
             async with asyncio.timeout(JOIN_WITHIN):
                 await self._idle.wait()
-                learned = await learn(self._database, self._journal, self._heard_until, self._own_ears)
+                learned = await learn(self._database, self._journal, since, self._own_ears)
         except (StorageError, TimeoutError) as fault:
-            reason = str(fault) or "the database is too slow"
-            log.warning("others not asked", reason=reason, consequence="calls are followed as far as we hear them")
+            _not_asked(fault)
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
         if learned is not None:
@@ -259,7 +271,32 @@ class Pipeline:
             self.silences = silences
             self._ahead = learned.ahead
             log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
-        self._joining = None
+
+    def _leave_to_others(self, calls: Iterable[CallId]) -> None:
+        self._withheld.calls.update(calls)
+        if self._standing_back is None:
+            self._standing_back = asyncio.create_task(self._stand_back(self._heard_until))
+
+    async def _stand_back(self, since: float) -> None:
+        """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
+        while self._withheld.calls:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                alone = self._held is None and not await self._following.seniors()
+            except StorageError:
+                alone = False
+            if alone:
+                await self._take_over(since)
+            else:
+                self._withheld.forget_old(call.callid for call in self._tracker.live())
+        self._standing_back = None
+
+    async def _take_over(self, since: float) -> None:
+        self._held = []
+        released = self._withheld.release()  # what is learned stands before it, or instead of it
+        await self._learn(since)
+        self._waiting.reports += released
+        log.info("calls taken over", reports=len(released))
         self._let_go()
 
     def _own_ears(self) -> list[OwnEar]:
@@ -298,10 +335,16 @@ class Pipeline:
         self._take(conclusion, self._scribe.event_row(one.event, one.raw) if conclusion.used else None)
 
     def _see(self, snapshot: Snapshot) -> None:
+        due, self._snapshot_due = self._snapshot_due, False
+        before = {call.callid for call in self._tracker.live()} if due else set()
+        taking, self._withheld.takes_all = self._withheld.takes_all, self._withheld.takes_all or due
         conclusion = self._reconcile(snapshot)
         left = tuple(report for report in conclusion.reports if report.callid not in self._settled)
         self._settled.clear()
         self._take(conclusion._replace(reports=left), self._scribe.resync_row(snapshot) if conclusion.used else None)
+        self._withheld.takes_all = taking
+        if due:
+            self._leave_to_others({call.callid for call in self._tracker.live()} - before)
 
     def _handle(self, event: Event) -> Conclusion:
         try:
@@ -322,7 +365,7 @@ class Pipeline:
             self._waiting.rows.append(row)
         if conclusion.gone:
             self._waiting.gone += self._scribe.forget(conclusion.gone)
-        self._waiting.reports += conclusion.reports
+        self._waiting.reports += self._withheld.sift(conclusion.reports)
         self.silences.update(conclusion.silences)
 
     def _wake(self) -> None:
@@ -357,7 +400,7 @@ class Pipeline:
 
     def _gather(self) -> None:
         self._in_hand.extend(self._waiting)
-        self._waiting = _Batch()
+        self._waiting = Batch()
 
     async def _write(self) -> None:
         batch = self._in_hand
@@ -370,7 +413,7 @@ class Pipeline:
                     await self._noting(connection, batch.reports)
         finally:
             self._writing_since = None
-        self._in_hand = _Batch()
+        self._in_hand = Batch()
         if self._failing:
             self._failing = False
             log.info("database written again")
@@ -399,3 +442,8 @@ class Pipeline:
             async with asyncio.timeout(pause):
                 await self._hurried.wait()
         self._hurried.clear()
+
+
+def _not_asked(fault: Exception) -> None:
+    reason = str(fault) or "the database is too slow"
+    log.warning("others not asked", reason=reason, consequence="calls are followed as far as we hear them")

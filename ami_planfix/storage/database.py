@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
@@ -132,6 +132,21 @@ class Database:
             async with postgresql.listening(self._url, take, measured) as gone:
                 yield gone
 
+    @asynccontextmanager
+    async def following(self, what: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+        """Follow something for others to see; gives what counts those who have followed it for longer."""
+        if self.is_sqlite:
+            yield _nobody
+            return
+        with self._in_words():
+            async with postgresql.following(self._url, what) as seniors:
+
+                async def in_words() -> int:
+                    with self._in_words():
+                        return await seniors()
+
+                yield in_words
+
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
@@ -161,6 +176,10 @@ class Database:
             yield
         except _faults() as fault:
             raise StorageError(f"database {self._where}: {_words(fault)}") from fault
+
+
+async def _nobody() -> int:
+    return 0
 
 
 def exists(url: str) -> bool:

@@ -7,7 +7,7 @@ A daemon that dies in a transaction is noticed by the server at once if its conn
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,14 @@ CHECK_EVERY = 10.0
 """Seconds between two looks at the listening connection, and at the server's clock."""
 _TURNS, _BUCKETS = 0x616D6970, 256
 _LOCK = text("SELECT count(pg_advisory_xact_lock(:turns, bucket)) FROM unnest(CAST(:buckets AS integer[])) AS bucket")
+_FOLLOWING = 0x616D6966
+_FOLLOW = text("SELECT pg_advisory_lock_shared(:class, :what)")
+_SENIORS = text(
+    "SELECT count(*) FROM pg_locks AS held JOIN pg_stat_activity AS who USING (pid) "
+    "WHERE held.locktype = 'advisory' AND held.classid = :class AND held.objid = (CAST(:what AS bigint) & 4294967295) "
+    "AND held.objsubid = 2 AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND who.backend_start < (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())"
+)
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 _CLOCK = "SELECT extract(epoch from clock_timestamp())::float8"
 
@@ -87,6 +95,29 @@ async def listening(
                 await asyncio.gather(watching, return_exceptions=True)
                 driver.remove_termination_listener(end)
                 driver.terminate()
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def following(url: URL, what: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Follow something as long as the context lasts; gives what counts those who have followed it for longer.
+
+    The server itself sees who is gone, at once: it is a lock of a connection of its own.
+    """
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=connect_args())
+    key = {"class": _FOLLOWING, "what": zlib.crc32(what.encode()) - 2**31}
+    try:
+        async with engine.connect() as plain:
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(_FOLLOW, key)
+            turn = asyncio.Lock()
+
+            async def seniors() -> int:
+                async with turn:
+                    return int((await connection.execute(_SENIORS, key)).scalar_one())
+
+            yield seniors
     finally:
         await engine.dispose()
 

@@ -67,6 +67,11 @@ class Player:
         self._going: list[_Going] = []
         self._up = asyncio.Event()
         self._up.set()
+        self._finishing = False
+
+    def finish(self) -> None:
+        """Begin no more calls; `play` ends with the last of those that go on."""
+        self._finishing = True
 
     @property
     def going(self) -> int:
@@ -76,14 +81,14 @@ class Player:
     async def play(self, calls: int) -> None:
         """Begin so many calls, and play all of them to their end."""
         begin = time.time()
-        while calls or self._going:
+        while (calls and not self._finishing) or self._going:
             await self._up.wait()
             due = min([begin] * bool(calls) + [one.at for one in self._going[:1]])
             await asyncio.sleep(max(0.0, due - time.time()))
             if not self._up.is_set():
                 continue
             now = time.time()
-            while calls and begin <= now:
+            while calls and begin <= now and not self._finishing:
                 self._begin(begin)
                 calls -= 1
                 begin = max(begin, now - 1.0) + self._random.expovariate(self._rate)
