@@ -62,6 +62,12 @@ class Home:
         """Tell where Planfix calls the daemon."""
         return f"http://127.0.0.1:{self.server_port}/planfix"
 
+    def change(self, section: str, **values: object) -> None:
+        """Change keys of a section, from the next `write_config` on."""
+        found = self.sections[section]
+        assert isinstance(found, dict)
+        found.update(values)
+
     def write_config(self) -> None:
         """Write the configuration as it is now."""
         self.config_file.write_text(yaml.safe_dump(self.sections))

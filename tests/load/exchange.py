@@ -9,8 +9,9 @@ import socket
 import struct
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from math import inf
 
 from ami_planfix.ami.decode import decode
 from ami_planfix.ami.wire import Message
@@ -29,6 +30,12 @@ class Listening:
     """Where and when it was first told which channels exist."""
     until: int | None = None
     """Where it ended; None: it goes on. What was told directly before may be lost."""
+    ended: float = inf
+    """When, in seconds since the epoch."""
+
+    def holds(self, place: int) -> bool:
+        """Tell whether a message was told to it."""
+        return self.since <= place and (self.until is None or place < self.until)
 
 
 class Timeline:
@@ -59,7 +66,7 @@ class Exchange(Asterisk):
         self.told = 0
         """Messages so far: the place of the next one."""
         self.listened: list[Listening] = []
-        self.is_frozen = False
+        self._frozen: frozenset[str] = frozenset()
         self._truth = Mirror()
         self.timeline = Timeline()
         self._port = 0
@@ -74,7 +81,7 @@ class Exchange(Asterisk):
         """Be gone as after a crash: connections end, calls are over without a word; until `start`."""
         await self.stop()
         self._truth = Mirror()
-        self.is_frozen = False
+        self._frozen = frozenset()
 
     def tell(self, messages: Iterable[bytes]) -> None:
         """Let these happen now."""
@@ -88,21 +95,28 @@ class Exchange(Asterisk):
         self.told += len(told)
         self.timeline.add(now, self.told)
 
-    def freeze(self) -> None:
-        """Let nothing pass until `thaw`, as a network does that is gone and comes back."""
-        self.is_frozen = True
+    def freeze(self, usernames: Collection[str] = ()) -> None:
+        """Let nothing pass to these (to nobody) until `thaw`, as a network does that is gone and comes back."""
+        self._frozen = frozenset(usernames or self.usernames)
         for session in self._lines():
-            session.frozen_at = self.told
+            if session.username in self._frozen or not session.username:
+                session.frozen_at = self.told
+
+    def is_frozen(self, username: str = "") -> bool:
+        """Tell whether nothing passes to somebody, or to nobody at all."""
+        return username in self._frozen if username else self._frozen == self.usernames
 
     def thaw(self) -> None:
         """Let everything pass that was held back, for those who are still there."""
-        self.is_frozen = False
+        self._frozen = frozenset()
         for session in self._lines():
             session.thaw()
 
-    def cut(self, *, hard: bool = False) -> None:
-        """Cut all connections; `hard`: what is on its way is lost."""
+    def cut(self, usernames: Collection[str] = (), *, hard: bool = False) -> None:
+        """Cut the connections of these (of all); `hard`: what is on its way is lost."""
         for session in self._lines():
+            if usernames and session.username not in usernames:
+                continue
             if hard:
                 session.lose_what_is_on_its_way()
             session.abort()
@@ -143,7 +157,7 @@ class Line(Session):
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
         self.listening: Listening | None = None
-        self.frozen_at: int | None = exchange.told if exchange.is_frozen else None
+        self.frozen_at: int | None = exchange.told if exchange.is_frozen() else None
         self._exchange = exchange
         self._held = bytearray()
 
@@ -154,10 +168,13 @@ class Line(Session):
         )
         self.listening = Listening(self.username, self._exchange.told)
         self._exchange.listened.append(self.listening)
+        if self._exchange.is_frozen(self.username):
+            self.frozen_at = self._exchange.told
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Listen no more (asyncio)."""
         if self.listening is not None:
+            self.listening.ended = time.time()
             self.listening.until = self._exchange.told if self.frozen_at is None else self.frozen_at
         super().connection_lost(exc)
 

@@ -12,9 +12,11 @@ SETTINGS = Settings(missed_each=True)
 """What the tracker is told by that configuration."""
 
 
-def place_beside(exchange: Exchange, planfix: EmbeddedPlanfix, folder: Path) -> Place:
-    """Make a home in a folder."""
+def place_beside(exchange: Exchange, planfix: EmbeddedPlanfix, folder: Path, username: str = "") -> Place:
+    """Make a home in a folder; `username`: who the daemon is for Asterisk, if there are several."""
     place = Place(exchange, planfix, folder)
+    if username:
+        place.change("ami", username=username)
     config = recorded_calls()[0].story.expected.config
     place.sections |= config.model_dump(mode="json", include={"numbering", "trunks"}, exclude_defaults=True)
     place.write_config()

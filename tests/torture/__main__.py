@@ -24,14 +24,20 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=20, metavar="M", help="incidents among them (20)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another one, another run (0)")
     parser.add_argument("--rate", type=float, default=RATE, metavar="R", help=f"calls a second ({RATE:g})")
+    parser.add_argument("--seconds", type=float, metavar="S", help="play no longer than that, the calm after it apart")
+    parser.add_argument("--storage", choices=("sqlite", "postgresql"), default="sqlite", help="(sqlite)")
+    parser.add_argument("--daemons", type=int, choices=(1, 2), default=1, help="two take --storage postgresql (1)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the state is kept")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
     parser.add_argument("--again", type=Path, metavar="DIR", help="judge once more what was kept of a run")
     words = parser.parse_args()
+    if words.daemons > 1 and words.storage == "sqlite":
+        parser.error("two daemons share a PostgreSQL: --storage postgresql")
     folder = words.again or words.folder or Path(tempfile.mkdtemp(prefix="torture-"))
     if words.again is None:
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = Wanted(words.calls, words.faults, words.seed, words.rate)
+        calls = min(words.calls, int(words.rate * (words.seconds or 1e9)))
+        wanted = Wanted(calls, words.faults, words.seed, words.rate, words.storage, words.daemons)
         asyncio.run(Torture(wanted, folder).run()).keep(folder)
     result = result_of(Evidence.of(folder))
     if words.json:

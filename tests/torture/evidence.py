@@ -25,7 +25,8 @@ class Evidence:
     listened: list[Listening]
     timeline: Timeline
     received: list[Received]
-    ends: list[End]
+    ends: dict[str, list[End]]
+    """Of each daemon, by its name for Asterisk."""
     spells: list[Spell]
     faults: Counter[str]
     answers: Counter[str]
@@ -36,8 +37,8 @@ class Evidence:
     """What still waited when the patience was over."""
     retried_at: float
     """When what was refused was sent again, seconds since the epoch."""
-    status: int
-    """The daemon's, at its end."""
+    statuses: list[int]
+    """The daemons', at their end."""
     seconds: float
 
     def keep(self, folder: Path) -> None:

@@ -45,8 +45,9 @@ def result_of(evidence: Evidence) -> Result:
     past = Past(evidence.ends, evidence.spells, evidence.retried_at)
     reports = [one for one in evidence.received if one.fields.get("cmd") == "event"]
     came = _by_call(reports)
-    breaks = past.breaks(evidence.listened, evidence.timeline, proofs(evidence.played, came))
-    hearing = Hearing(evidence.listened, breaks, SETTINGS)
+    ears = past.ears(evidence.listened, evidence.timeline, proofs(evidence.played, came))
+    hearing = Hearing(ears, SETTINGS)
+    ends = [end for each in evidence.ends.values() for end in each]
     times = sorted(one.at for one in reports)
     result = Result(
         seed=evidence.seed,
@@ -56,8 +57,8 @@ def result_of(evidence: Evidence) -> Result:
         seconds=evidence.seconds,
         faults=evidence.faults,
         answers=evidence.answers,
-        lives=len(evidence.ends),
-        died=[end.said for end in evidence.ends if end.said and not past.could_not_start(end)],
+        lives=len(ends),
+        died=[end.said for end in ends if end.said and not past.could_not_start(end)],
         longest_silence=round(max((later - one for one, later in pairwise(times)), default=0.0), 1),
         impossible=evidence.impossible,
         left=evidence.left,

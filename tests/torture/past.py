@@ -4,7 +4,7 @@ What reached Planfix proves something: its cause, and all that was told before, 
 lost at an end begins after the last cause that is proven until then, however long that is ago.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -16,12 +16,14 @@ from tests.load.home import SETTINGS
 from tests.load.player import Played
 from tests.load.sayings import form_of
 from tests.torture.keeper import End, How
-from tests.torture.possible import Break
+from tests.torture.possible import Break, Ear
 from tests.torture.schedule import Kind
 from tests.torture.troubles import AHEAD, BEHIND, Spell
 
 NOTING = 2.0
 """Seconds within which a daemon that can write has noted an answer."""
+ON_THE_WAY = 5.0
+"""Seconds that a message may be on its way until a daemon has noted it, where that is not proven."""
 RECOVERY = 12.0
 """Seconds until what waited for the database has been written after it works again (`pipeline.LONGEST_PAUSE`)."""
 _UNWRITABLE = (Kind.LOCKED, Kind.FULL)
@@ -36,10 +38,11 @@ class Proof(NamedTuple):
 
 
 class Past:
-    """One daemon's past, or that of several as far as nobody can tell which of them it was."""
+    """The past of all daemons; `ends` by the name that each has for Asterisk."""
 
-    def __init__(self, ends: Sequence[End], spells: Sequence[Spell], retried_at: float = inf) -> None:
-        self._ends = ends
+    def __init__(self, ends: Mapping[str, Sequence[End]], spells: Sequence[Spell], retried_at: float = inf) -> None:
+        self._ends_of = ends
+        self._ends = [end for each in ends.values() for end in each]
         self._retried_at = retried_at
         self._unwritable = [one for one in spells if one.kind in _UNWRITABLE]
         self._shifts = [one for one in spells if one.kind in _SHIFTS]
@@ -62,13 +65,38 @@ class Past:
         in_time = any(one.begin <= end.over and end.begun <= one.end + 1.0 for one in self._unwritable)
         return end.how is How.BY_ITSELF and end.status == 1 and in_time and "database " in end.said.splitlines()[-1]
 
-    def breaks(self, listened: Sequence[Listening], timeline: Timeline, proofs: Sequence[Proof]) -> list[Break]:
-        """Tell from where on the daemon may have lost what it was told."""
-        ends = [(one.until, _heard_again(one.until, listened)) for one in listened if one.until]
-        ends += [(timeline.place_at(end.over), end.over) for end in self._ends]
+    def ears(self, listened: Sequence[Listening], timeline: Timeline, proofs: Sequence[Proof]) -> list[Ear]:
+        """Tell what each daemon may have heard."""
+        found = []
+        for name, ends in self._ends_of.items():
+            mine = [one for one in listened if one.username == name]
+            others = [one for one in listened if one.username != name]
+            # Where another one listened too, nobody can tell whose the proof is.
+            proven = [one for one in proofs if not any(other.holds(one.place) for other in others)]
+            found.append(Ear(mine, self._breaks(mine, ends, timeline, proven, alone=not others)))
+        return found
+
+    def _breaks(
+        self,
+        listened: Sequence[Listening],
+        ends: Sequence[End],
+        timeline: Timeline,
+        proofs: Sequence[Proof],
+        *,
+        alone: bool,
+    ) -> list[Break]:
+        """Tell from where on a daemon may have lost what it was told."""
+        moments = [(one.until, _heard_again(one.until, listened), one.ended) for one in listened if one.until]
+        moments += [(timeline.place_at(end.over), end.over, self._unnoted_since(end)) for end in ends]
         return [
-            Break(place, 1 + max((one.place for one in proofs if one.came <= at and one.place < place), default=-1))
-            for place, at in ends
+            Break(
+                place,
+                max(
+                    1 + max((one.place for one in proofs if one.came <= at and one.place < place), default=-1),
+                    0 if alone else timeline.place_at(unwritten - ON_THE_WAY),
+                ),
+            )
+            for place, at, unwritten in moments
         ]
 
     def _unnoted_since(self, end: End) -> float:

@@ -11,6 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+import asyncpg
+
+from tests.postgresql import PostgreSql
+
 DISK_MB = 64
 """And 60 kB for each call."""
 
@@ -25,8 +29,8 @@ class Storage(Protocol):
     async def lock(self, seconds: float) -> None:
         """Keep everybody else from writing."""
 
-    async def fill(self, seconds: float) -> None:
-        """Leave no room for anything."""
+    async def fail(self, seconds: float) -> None:
+        """Be of no use for a while."""
 
 
 class Sqlite:
@@ -53,12 +57,41 @@ class Sqlite:
         finally:
             connection.close()
 
-    async def fill(self, seconds: float) -> None:
+    async def fail(self, seconds: float) -> None:
         """Fill the disk to its last block."""
         ballast = self._folder / "ballast"
         await asyncio.to_thread(_fill, ballast)
         await asyncio.sleep(seconds)
         ballast.unlink()
+
+
+class Server:
+    """A PostgreSQL of our own."""
+
+    def __init__(self, server: PostgreSql) -> None:
+        self._server = server
+        self._url = server.database()
+
+    @property
+    def url(self) -> str:
+        """Tell `storage.url`."""
+        return self._url
+
+    async def lock(self, seconds: float) -> None:
+        """Hold the tables that every daemon writes."""
+        connection = await asyncpg.connect(self._url)
+        try:
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE outbox, journal IN ACCESS EXCLUSIVE MODE")
+                await asyncio.sleep(seconds)
+        finally:
+            await connection.close()
+
+    async def fail(self, seconds: float) -> None:
+        """Crash, and come back."""
+        await asyncio.to_thread(self._server.stop, "immediate")
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(self._server.start)
 
 
 def _fill(ballast: Path) -> None:

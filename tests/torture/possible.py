@@ -1,12 +1,14 @@
-"""What a daemon may have heard of a call, and what it must report then: exactly, though it was deaf for a while.
+"""What daemons may have heard of a call, and what they must report then: exactly, though they were deaf for a while.
 
-A connection ends, or the daemon dies: what was told from that moment until the next login is lost. Before that moment
-there is a stretch in which nobody can say from outside how much was heard, or noted before the death: every cut
-in it is possible, and each leads to a history. Where the connection stands again the snapshot says what exists. The
-pure tracker plays each of these histories; Planfix must have got one of them.
+A connection ends, or a daemon dies: what was told from then until the next login is lost to it. Before that there is
+a stretch in which nobody can say from outside how much was heard, or noted before the death: every cut in it is
+possible. What one daemon has heard all know, since they share a database. So each possible cut of each of them leads
+to a history, which the pure tracker plays, with a snapshot wherever a connection stands again. Planfix must have got
+one of these.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
 from math import inf
 from typing import NamedTuple
 
@@ -32,37 +34,45 @@ class Break(NamedTuple):
     """From here on what was told may be lost too."""
 
 
-class _Heard(NamedTuple):
+class Item(NamedTuple):
+    """Something that was heard, and where it stands in the stream."""
+
     place: int
     what: Event | Snapshot
 
 
-class Hearing:
+class Ear:
     """What one daemon may have heard; `breaks` are the ends of its connections and of its lives."""
 
-    def __init__(self, listened: Iterable[Listening], breaks: Iterable[Break], settings: Settings) -> None:
+    def __init__(self, listened: Iterable[Listening], breaks: Iterable[Break]) -> None:
         self._listened = list(listened)
         self._breaks = sorted(breaks)
-        self._settings = settings
 
-    def histories(self, played: Played) -> Iterator[History]:
-        """Give every possible history of a call, the one with the least lost first."""
-        if not played.places:
-            yield History(())
-            return
-        if self.is_undisturbed(played):
-            yield History(played.copy.expected(self._settings))
-            return
-        for heard in self._heard(played):
-            yield self._told(played, heard)
-
-    def is_undisturbed(self, played: Played) -> bool:
+    def heard_all(self, played: Played) -> bool:
         """Tell whether it is certain that all of a call was heard."""
         if not played.is_whole:
             return False
         first, last = played.places[0], played.places[-1]
         held = any(one.since <= first and (one.until is None or last < one.until) for one in self._listened)
         return held and not any(one.place > first and one.unsure <= last for one in self._breaks)
+
+    def heard(self, played: Played, told: Sequence[tuple[int, Event]]) -> list[tuple[Item, ...]]:
+        """Tell all that can have been heard, noted, and not been lost, the most first."""
+        found: list[tuple[Item, ...]] = [()]
+        for step in self._steps(played.places[0], played.places[-1]):
+            if isinstance(step, Break):
+                # A dict, since what is told apart by nothing that was lost is the same.
+                cut = (short for heard in found for short in _cut(heard, step.unsure))
+                found = list({tuple(one.place for one in heard): heard for heard in cut}.values())[:MOST_HISTORIES]
+                continue
+            until = inf if step.until is None else step.until
+            more = [Item(place, event) for place, event in told if step.since <= place < until]
+            if step.snapshot is not None:
+                place, at = step.snapshot
+                number = sum(one.place < place for one in more)
+                more.insert(number, Item(place, _snapshot(played, told, place, at)))
+            found = [(*heard, *more) for heard in found]
+        return found
 
     def _steps(self, first: int, last: int) -> list[Listening | Break]:
         """Tell what happened to the daemon, in order, from a call's beginning until long enough after its end."""
@@ -73,26 +83,32 @@ class Hearing:
         steps += [(one.place, 0, one) for one in self._breaks if one.place >= first]
         return [step for place, _, step in sorted(steps, key=lambda step: step[:2]) if place <= end]
 
-    def _heard(self, played: Played) -> list[tuple[_Heard, ...]]:
-        """Tell all that can have been heard, noted, and not been lost, the most first."""
-        told = list(played.told())
-        all_heard: list[tuple[_Heard, ...]] = [()]
-        for step in self._steps(played.places[0], played.places[-1]):
-            if isinstance(step, Break):
-                # A dict, since what is told apart by nothing that was lost is the same.
-                cut = (short for heard in all_heard for short in _cut(heard, step.unsure))
-                all_heard = list({tuple(one.place for one in heard): heard for heard in cut}.values())[:MOST_HISTORIES]
-                continue
-            until = inf if step.until is None else step.until
-            more = [_Heard(place, event) for place, event in told if step.since <= place < until]
-            if step.snapshot is not None:
-                place, at = step.snapshot
-                number = sum(one.place < place for one in more)
-                more.insert(number, _Heard(place, _snapshot(played, told, place, at)))
-            all_heard = [(*heard, *more) for heard in all_heard]
-        return all_heard
 
-    def _told(self, played: Played, heard: Sequence[_Heard]) -> History:
+class Hearing:
+    """What several daemons may have heard together."""
+
+    def __init__(self, ears: Sequence[Ear], settings: Settings) -> None:
+        self._ears = ears
+        self._settings = settings
+
+    def is_undisturbed(self, played: Played) -> bool:
+        """Tell whether it is certain that all of a call was heard."""
+        return any(ear.heard_all(played) for ear in self._ears)
+
+    def histories(self, played: Played) -> Iterator[History]:
+        """Give every possible history of a call, the one with the least lost first."""
+        if not played.places:
+            yield History(())
+        elif self.is_undisturbed(played):
+            yield History(played.copy.expected(self._settings))
+        else:
+            told = list(played.told())
+            each = [ear.heard(played, told) for ear in self._ears]
+            for heard in islice(product(*each), MOST_HISTORIES):
+                together = {(one.place, not isinstance(one.what, Snapshot)): one for items in heard for one in items}
+                yield self._history(played, [together[place] for place in sorted(together)])
+
+    def _history(self, played: Played, heard: Sequence[Item]) -> History:
         tracker = played.copy.recorded.story.tracker(self._settings)
         reports: list[Report] = []
         slack, before = 0.0, inf
@@ -108,7 +124,7 @@ class Hearing:
         return History(reports, slack)
 
 
-def _cut(heard: tuple[_Heard, ...], unsure: int) -> Iterator[tuple[_Heard, ...]]:
+def _cut(heard: tuple[Item, ...], unsure: int) -> Iterator[tuple[Item, ...]]:
     """Give what is left if nothing is lost, if the last is, and so on back to `unsure`."""
     yield heard
     for number in range(len(heard) - 1, -1, -1):

@@ -4,18 +4,22 @@ import asyncio
 import random
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from ami_planfix.demo.planfix import EmbeddedPlanfix
+from tests.daemon_process import Place
 from tests.load.exchange import Exchange
 from tests.load.home import place_beside
 from tests.load.player import Player
+from tests.postgresql import a_postgresql
 from tests.torture.evidence import Evidence
 from tests.torture.keeper import Keeper
-from tests.torture.place import Clock, Sqlite, disk
+from tests.torture.place import Clock, Server, Sqlite, Storage, disk
 from tests.torture.schedule import Kind, schedule
 from tests.torture.troubles import Troubles
 from tests.torture.weather import Weather
@@ -35,6 +39,8 @@ class Wanted:
     faults: int
     seed: int
     rate: float
+    storage: str = "sqlite"
+    daemons: int = 1
     speed: float = 1.0
 
 
@@ -45,89 +51,120 @@ class Torture:
         self._wanted = wanted
         self._folder = folder
         self._begin = time.time()
+        self._possible = set(Kind)
         self._impossible: list[str] = []
         self._retried_at = inf
         self._left: dict[str, int] = {}
 
     async def run(self) -> Evidence:
         """Run it."""
-        with disk(self._folder, self._wanted.calls) as room:
-            async with Exchange() as exchange, EmbeddedPlanfix() as planfix:
-                return await self._run(exchange, planfix, room)
+        names = [f"daemon{number}" for number in range(1, self._wanted.daemons + 1)]
+        with ExitStack() as stack:
+            storage = self._storage(stack)
+            async with Exchange(*names) as exchange, EmbeddedPlanfix() as planfix:
+                clocks = [Clock(self._folder / f"{name}-clock") for name in names]
+                keepers = [
+                    Keeper(self._home(exchange, planfix, storage, name), clock.environment, self._log(name))
+                    for name, clock in zip(names, clocks, strict=True)
+                ]
+                return await self._amid(exchange, planfix, storage, keepers, clocks)
 
-    async def _run(self, exchange: Exchange, planfix: EmbeddedPlanfix, room: bool) -> Evidence:
-        wanted = self._wanted
-        place = place_beside(exchange, planfix, self._folder)
-        storage = Sqlite(self._folder)
+    def _storage(self, stack: ExitStack) -> Storage:
+        if self._wanted.storage == "postgresql":
+            self._possible.discard(Kind.FULL)
+            return Server(stack.enter_context(a_postgresql("-c", "fsync=off")))
+        self._possible.discard(Kind.DATABASE_AWAY)
+        if not stack.enter_context(disk(self._folder, self._wanted.calls)):
+            self._possible.discard(Kind.FULL)
+            self._impossible.append("the disk is not filled: that takes root and a tmpfs")
+        return Sqlite(self._folder)
+
+    def _home(self, exchange: Exchange, planfix: EmbeddedPlanfix, storage: Storage, name: str) -> Place:
+        folder = self._folder / name
+        folder.mkdir()
+        place = place_beside(exchange, planfix, folder, name)
+        # What in a company may take a minute is noticed in seconds; all else is as users have it.
         place.sections["storage"] = {"url": storage.url}
-        _hasten(place.sections)
+        place.change("ami", timeout=3, silence=2)
+        place.change("planfix", timeout=3)
+        place.change("log", level="info")
         place.write_config()
-        clock = Clock(self._folder / "clock")
-        keeper = Keeper(place, clock.environment, self._folder.with_name(f"{self._folder.name}.log"))
+        return place
+
+    def _log(self, name: str) -> Path:
+        return self._folder.with_name(f"{self._folder.name}-{name}.log")
+
+    async def _amid(
+        self,
+        exchange: Exchange,
+        planfix: EmbeddedPlanfix,
+        storage: Storage,
+        keepers: Sequence[Keeper],
+        clocks: Sequence[Clock],
+    ) -> Evidence:
+        wanted = self._wanted
         player = Player(exchange, wanted.seed, wanted.rate, wanted.speed)
         weather = Weather(planfix, wanted.seed)
-        troubles = Troubles(
-            exchange, player, weather, [keeper], storage, [clock], random.Random(wanted.seed), self._say
-        )
-        possible = set(Kind)
-        if not room:
-            self._cannot(possible, "the disk is not filled: that takes root and a tmpfs", Kind.FULL)
-        await keeper.start()
+        chance = random.Random(wanted.seed)
+        troubles = Troubles(exchange, player, weather, keepers, storage, clocks, chance, self._say)
+        for keeper in keepers:
+            await keeper.start()
         async with asyncio.timeout(30):
-            await exchange.until(lambda: any(one.snapshot for one in exchange.listened))
+            await exchange.until(lambda: sum(bool(one.snapshot) for one in exchange.listened) == len(keepers))
         try:
-            rows = schedule(wanted.seed, wanted.faults, wanted.calls / wanted.rate, frozenset(possible))
+            rows = schedule(wanted.seed, wanted.faults, wanted.calls / wanted.rate, frozenset(self._possible))
             begin = time.time()
             progress = asyncio.create_task(self._progress(player, planfix, troubles))
             await asyncio.gather(player.play(wanted.calls), *(troubles.go_through(row, begin) for row in rows))
             self._say("all calls are over, all is well again")
-            await self._calm(keeper, exchange)
+            await self._calm(keepers, exchange)
             progress.cancel()
         finally:
-            status = await keeper.stop()
+            statuses = [await keeper.stop() for keeper in keepers]
         return Evidence(
-            wanted.seed,
-            player.played,
-            exchange.told,
-            exchange.listened,
-            exchange.timeline,
-            planfix.received,
-            keeper.ends,
-            troubles.spells,
-            troubles.counts,
-            weather.answers,
-            self._impossible,
-            self._left,
-            self._retried_at,
-            status,
-            round(time.time() - self._begin, 1),
+            seed=wanted.seed,
+            played=player.played,
+            told=exchange.told,
+            listened=exchange.listened,
+            timeline=exchange.timeline,
+            received=planfix.received,
+            ends={keeper.home.folder.name: keeper.ends for keeper in keepers},
+            spells=troubles.spells,
+            faults=troubles.counts,
+            answers=weather.answers,
+            impossible=self._impossible,
+            left=self._left,
+            retried_at=self._retried_at,
+            statuses=statuses,
+            seconds=round(time.time() - self._begin, 1),
         )
 
-    async def _calm(self, keeper: Keeper, exchange: Exchange) -> None:
+    async def _calm(self, keepers: Sequence[Keeper], exchange: Exchange) -> None:
         """Wait until nothing waits; have what was refused sent again; wait again."""
-        if await self._empty(keeper, exchange):
+        if await self._empty(keepers, exchange):
             self._retried_at = time.time()
-            told = await _command("deliveries", "retry", "--all", "-c", str(keeper.home.config_file))
+            told = await _command("deliveries", "retry", "--all", "-c", str(keepers[0].home.config_file))
             self._say(f"refused reports: {told}")
-            await self._empty(keeper, exchange)
+            await self._empty(keepers, exchange)
 
-    async def _empty(self, keeper: Keeper, exchange: Exchange) -> bool:
+    async def _empty(self, keepers: Sequence[Keeper], exchange: Exchange) -> bool:
         until = time.monotonic() + CALM
         looks = 0
         while time.monotonic() < until:
             await asyncio.sleep(ASK_EVERY)
             try:
-                calls = (await keeper.home.ask("/calls"))["calls"]
-                counts: Any = (await keeper.home.ask("/deliveries"))["counts"]
-            except OSError:
-                continue  # it is just being started
-            self._say(f"calm: {calls and len(calls)} calls live, {counts}")  # type: ignore[arg-type]
-            if not calls and not counts["waiting"]:
+                calls = [len(_list((await keeper.home.ask("/calls"))["calls"])) for keeper in keepers]
+                counts: Any = (await keepers[0].home.ask("/deliveries"))["counts"]
+            except (OSError, KeyError):
+                continue  # it is just being started, or its database is not there yet
+            self._left = {"calls": max(calls), "reports": counts["waiting"]}
+            self._say(f"calm: {max(calls)} calls live, {counts}")
+            if not any(self._left.values()):
+                self._left = {}
                 return True
             looks += 1
-            if looks == LOOKS and calls:
+            if looks == LOOKS and max(calls):
                 exchange.cut()  # whoever missed an end learns of it from the snapshot
-        self._left = {"calls": len(calls), **counts}  # type: ignore[arg-type]
         return False
 
     async def _progress(self, player: Player, planfix: EmbeddedPlanfix, troubles: Troubles) -> None:
@@ -141,17 +178,10 @@ class Torture:
     def _say(self, text: str) -> None:
         print(f"{time.time() - self._begin:7.1f} {text}", file=sys.stderr, flush=True)
 
-    def _cannot(self, possible: set[Kind], why: str, *kinds: Kind) -> None:
-        possible.difference_update(kinds)
-        self._impossible.append(why)
-        self._say(why)
 
-
-def _hasten(sections: dict[str, Any]) -> None:
-    """Let the daemon notice in seconds what in a company may take a minute; leave everything else as it is."""
-    sections["ami"] |= {"timeout": 3, "silence": 2}
-    sections["planfix"]["timeout"] = 3
-    sections["log"] = {"format": "json", "level": "info"}
+def _list(found: object) -> list[object]:
+    assert isinstance(found, list)
+    return found
 
 
 async def _command(*words: str) -> str:

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     # What it stands on
     LOCKED = "database: locked"
     FULL = "disk: full"
+    DATABASE_AWAY = "database: restarted"
     CLOCK_AHEAD = "clock: ahead"
     CLOCK_BEHIND = "clock: behind"
 
@@ -98,6 +99,7 @@ FIELDS: dict[str, tuple[float, tuple[Sort, ...]]] = {
         (
             Sort(Kind.LOCKED, 2, 1, 12),
             Sort(Kind.FULL, 2, 1, 10),
+            Sort(Kind.DATABASE_AWAY, 2, 0, 6),
             Sort(Kind.CLOCK_AHEAD, 1, 2, 10),
             Sort(Kind.CLOCK_BEHIND, 1, 2, 10),
         ),

@@ -18,7 +18,7 @@ from tests.load.sayings import Quiet
 from tests.load.verdict import judge
 from tests.torture.keeper import End, How
 from tests.torture.past import NOTING, Past, Proof
-from tests.torture.possible import Break, Hearing
+from tests.torture.possible import Break, Ear, Hearing
 from tests.torture.schedule import Kind, schedule
 from tests.torture.troubles import AHEAD, Spell
 
@@ -48,7 +48,7 @@ class TestWhatMayHaveBeenHeard:
 
     def test_a_call_that_was_heard_whole_has_one_history(self) -> None:
         copy = _copy()
-        hearing = Hearing([Listening("daemon", 0, (0, BEGIN))], [], SETTINGS)
+        hearing = _hearing([Listening("daemon", 0, (0, BEGIN))], [])
         (only,) = hearing.histories(_played(copy))
         assert list(only.reports) == copy.expected(SETTINGS)
         assert only.slack == 0
@@ -59,7 +59,7 @@ class TestWhatMayHaveBeenHeard:
             Listening("daemon", 0, (0, BEGIN), until=deaf),
             Listening("daemon", len(copy), (len(copy), BEGIN + 60)),
         ]
-        (only,) = Hearing(listened, [Break(deaf, deaf)], SETTINGS).histories(_played(copy))
+        (only,) = _hearing(listened, [Break(deaf, deaf)]).histories(_played(copy))
         assert len(only.reports) >= 2
         assert [one.stage for one in only.reports][-1] == "completed"
         assert only.reports[-1].cause == "resync"
@@ -67,8 +67,8 @@ class TestWhatMayHaveBeenHeard:
     def test_each_message_from_the_unsure_place_on_may_be_the_last_one(self) -> None:
         copy = _copy()
         listened = [Listening("daemon", 0, (0, BEGIN), until=60), Listening("daemon", 60, (60, BEGIN + 5))]
-        sure = list(Hearing(listened, [Break(60, 60)], SETTINGS).histories(_played(copy)))
-        unsure = list(Hearing(listened, [Break(60, 0)], SETTINGS).histories(_played(copy)))
+        sure = list(_hearing(listened, [Break(60, 60)]).histories(_played(copy)))
+        unsure = list(_hearing(listened, [Break(60, 0)]).histories(_played(copy)))
         assert len(sure) == 1
         assert len(unsure) > 5
         assert unsure[0] == sure[0]
@@ -76,39 +76,46 @@ class TestWhatMayHaveBeenHeard:
     def test_a_wrong_report_about_a_call_that_was_heard_is_not_excused_by_a_break_before_it(self) -> None:
         copy = _copy()
         listened = [Listening("daemon", 0, (0, BEGIN - 9), until=0), Listening("daemon", 0, (0, BEGIN - 1))]
-        hearing = Hearing(listened, [Break(0, 0)], SETTINGS)
+        hearing = _hearing(listened, [Break(0, 0)])
         reports = copy.expected(SETTINGS)
         assert not judge(hearing.histories(_played(copy)), _came(reports), Quiet()).badness
         assert judge(hearing.histories(_played(copy)), _came(reports[:-1]), Quiet()).lost == 1
 
 
 class TestThePast:
-    def test_a_break_reaches_back_to_the_last_cause_that_is_proven(self) -> None:
+    def test_a_cause_that_is_proven_was_heard_and_what_came_after_it_may_not_have_been(self) -> None:
+        copy = _copy()
         timeline = Timeline()
-        for place in range(10):
+        for place in range(len(copy)):
             timeline.add(BEGIN + place, place + 1)
-        past = Past([End(How.KILLED, BEGIN + 7.5, BEGIN + 7.5)], [])
-        proven = [Proof(BEGIN + 3.1, 3), Proof(BEGIN + 5.1, 5), Proof(BEGIN + 9.1, 6)]
-        assert past.breaks([], timeline, proven) == [Break(8, 6)]
-        assert past.breaks([], timeline, []) == [Break(8, 0)]
+        listened = [Listening("daemon", 0, (0, BEGIN), until=60, ended=BEGIN + 60)]
+        past = Past({"daemon": [End(How.KILLED, BEGIN + 59.5, BEGIN + 59.5)]}, [])
+        for proven, least in (([], 0), ([Proof(BEGIN + 30, 29)], 30), ([Proof(BEGIN + 99, 50)], 0)):
+            (ear,) = past.ears(listened, timeline, proven)
+            shortest = ear.heard(_played(copy), list(_played(copy).told()))[-1]
+            assert max((item.place for item in shortest), default=-1) < max(least, 1)
 
     def test_only_who_died_just_after_an_answer_may_have_forgotten_it(self) -> None:
-        past = Past([End(How.KILLED, BEGIN, BEGIN)], [])
+        past = Past({"daemon": [End(How.KILLED, BEGIN, BEGIN)]}, [])
         assert past.forgot(BEGIN - NOTING / 2, BEGIN + 5)
         assert not past.forgot(BEGIN - 2 * NOTING, BEGIN + 5)
         assert not past.forgot(BEGIN - NOTING / 2, BEGIN - NOTING / 4)
-        assert not Past([End(How.TOLD, BEGIN, BEGIN + 1)], []).forgot(BEGIN - NOTING / 2, BEGIN + 5)
+        assert not Past({"daemon": [End(How.TOLD, BEGIN, BEGIN + 1)]}, []).forgot(BEGIN - NOTING / 2, BEGIN + 5)
 
     def test_who_could_not_write_may_have_forgotten_more(self) -> None:
         locked = [Spell(Kind.LOCKED, BEGIN - 20, BEGIN - 5)]
-        assert Past([End(How.KILLED, BEGIN, BEGIN)], locked).forgot(BEGIN - 15, BEGIN + 5)
+        assert Past({"daemon": [End(How.KILLED, BEGIN, BEGIN)]}, locked).forgot(BEGIN - 15, BEGIN + 5)
 
     def test_a_clock_that_was_ahead_makes_popups_old(self) -> None:
-        past = Past([], [Spell(Kind.CLOCK_AHEAD, BEGIN + 10, BEGIN + 20)])
+        past = Past({}, [Spell(Kind.CLOCK_AHEAD, BEGIN + 10, BEGIN + 20)])
         assert past.age(BEGIN, BEGIN + 5) == 5
         assert past.age(BEGIN, BEGIN + 15) == 15 + AHEAD
         assert past.age(BEGIN + 21, BEGIN + 25) == 4
         assert past.age(BEGIN, inf) == inf
+
+
+def _hearing(listened: Sequence[Listening], breaks: Sequence[Break]) -> Hearing:
+    return Hearing([Ear(listened, breaks)], SETTINGS)
 
 
 def _copy() -> Copy:

@@ -14,6 +14,8 @@ from tests.torture.place import Clock, Storage
 from tests.torture.schedule import Kind, Trouble
 from tests.torture.weather import Weather
 
+ALL = 0.25
+"""Share of the troubles with connections that hit those of all daemons."""
 AHEAD, BEHIND = 3600.0, -3600.0
 """Seconds by which the clock is moved."""
 
@@ -56,11 +58,11 @@ class Troubles:
     async def _bring(self, trouble: Trouble) -> None:
         match trouble.kind:
             case Kind.CLOSED:
-                self.exchange.cut()
+                self.exchange.cut(self._who())
             case Kind.RESET:
-                self.exchange.cut(hard=True)
+                self.exchange.cut(self._who(), hard=True)
             case Kind.FROZEN:
-                self.exchange.freeze()
+                self.exchange.freeze(self._who())
                 await asyncio.sleep(trouble.lasts)
                 self.exchange.thaw()
             case Kind.CRASHED:
@@ -73,8 +75,8 @@ class Troubles:
                 await self._keeper().reload()
             case Kind.LOCKED:
                 await self.storage.lock(trouble.lasts)
-            case Kind.FULL:
-                await self.storage.fill(trouble.lasts)
+            case Kind.FULL | Kind.DATABASE_AWAY:
+                await self.storage.fail(trouble.lasts)
             case Kind.CLOCK_AHEAD:
                 await self._move_clock(AHEAD, trouble.lasts)
             case Kind.CLOCK_BEHIND:
@@ -83,6 +85,11 @@ class Troubles:
                 await self.weather.become(trouble.kind)
                 await asyncio.sleep(trouble.lasts)
                 await self.weather.clear_up()
+
+    def _who(self) -> frozenset[str]:
+        """Choose whose connections it hits: one daemon's, now and then all."""
+        names = sorted(self.exchange.usernames)
+        return frozenset(names if self.chance.random() < ALL else [self.chance.choice(names)])
 
     def _keeper(self) -> Keeper:
         return self.chance.choice(self.keepers)
