@@ -62,6 +62,8 @@ POPUPS = (Stage.RANG, Stage.DIALLED, Stage.ACCEPTED)
 """Worth something only while the call goes on."""
 OPENERS = (Stage.RANG, Stage.DIALLED)
 _RECORD = "record"
+RANG_NOBODY = "6"
+"""The rule by which a call is reported that rang nobody."""
 _WAITING: ColumnElement[str] = literal_column(
     "'waiting'"
 )  # spelt out: a parameter would keep the partial index from being used
@@ -103,14 +105,18 @@ class Outbox:
     ) -> None:
         """Add what is not there yet, in this order; nothing of a part after its COMPLETED.
 
+        That a call rang nobody (rule 6) is not believed of one that is known to have rung somebody: who says so has
+        heard less of it than another daemon.
+
         Daemons that report the same call take turns: their rows' numbers are in the order of the call, and neither can
         add something to a part that the other is just completing. With `history` popups are left out from the
         beginning: all that is long over.
         """
-        values = [self._row(entry, now, history) for entry in entries]
-        if values:
-            await self._database.take_turns(connection, {f"{self.pbx}/{entry['callid']}" for entry in values})
-            await connection.execute(self._insert, values)
+        entries = list(entries)
+        await self._database.take_turns(connection, {f"{self.pbx}/{entry.callid}" for entry in entries})
+        credible = await self._credible(connection, entries)
+        if credible:
+            await connection.execute(self._insert, [self._row(entry, now, history) for entry in credible])
             await self._database.notify(connection, Topic.REPORTS, self.pbx)
 
     async def reports(self, connection: AsyncConnection, callids: Iterable[str]) -> list[Report]:
@@ -176,6 +182,13 @@ class Outbox:
         """Remove up to `limit` rows that were settled before `before`; tell how many."""
         old = select(rows.c.id).where(rows.c.state != State.WAITING, rows.c.settled < before).limit(limit)
         return (await connection.execute(delete(rows).where(rows.c.id.in_(old)))).rowcount
+
+    async def _credible(self, connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
+        doubtful = {entry.callid for entry in entries if _rang_nobody(entry)}
+        if not doubtful:
+            return entries
+        rang = {report.callid for report in await self.reports(connection, doubtful) if not _rang_nobody(report)}
+        return [entry for entry in entries if not (_rang_nobody(entry) and entry.callid in rang)]
 
     def _waits(self) -> ColumnElement[bool]:
         return and_(rows.c.state == _WAITING, rows.c.pbx == self.pbx)
@@ -279,6 +292,10 @@ def _changes() -> dict[type[Result], Update]:
         Postponed: waits.values(**free, **tried, next_at=bindparam("again")),
         Returned: waits.values(**free),
     }
+
+
+def _rang_nobody(entry: Entry) -> bool:
+    return isinstance(entry, Report) and entry.rule == RANG_NOBODY
 
 
 def _due(row: _Row, opener: Due | Buried | None) -> Due | Buried:

@@ -15,6 +15,7 @@ def report(
     recorded: bool = False,
     client: str = "79101234567",
     data: tuple[tuple[str, str], ...] = (),
+    rule: str = "1",
 ) -> Report:
     """Make a report; a completed one is Canceled if nothing else is said."""
     if stage is Stage.COMPLETED and outcome is None:
@@ -29,7 +30,7 @@ def report(
         extension=Extension(extension),
         part=part,
         stage=stage,
-        rule="1",
+        rule=rule,
         cause=f"Newstate PJSIP/{extension}-00000001",
         outcome=outcome,
         duration=duration,

@@ -16,6 +16,7 @@ from tests.making import report
 NOW = 1_700_000_010.0
 RANG = report(Stage.RANG)
 ACCEPTED = report(Stage.ACCEPTED)
+RANG_NOBODY = report(extension="100", rule="6")
 COMPLETED = report(Stage.COMPLETED, outcome=Outcome.SUCCESS, duration=5, recorded=True, data=(("a", "Ё"),))
 
 
@@ -72,6 +73,24 @@ class TestPut:
         again = report(Stage.RANG, part=2)
         await box.put(COMPLETED, RANG, ACCEPTED, again)
         assert [line.report for line in await box.rows.listing()] == [again, COMPLETED]
+
+    @pytest.mark.parametrize("known", [report(extension="102"), report(extension="100")])
+    async def test_that_a_call_rang_nobody_is_not_believed_of_one_that_rang_somebody(
+        self, box: Box, known: Report
+    ) -> None:
+        """Rule 6, told by a daemon that has heard less of the call than another one."""
+        said = [RANG_NOBODY, report(Stage.COMPLETED, extension="100", rule="6", outcome=Outcome.MISSED)]
+        await box.put(known)
+        await box.put(*said)
+        assert [line.report for line in await box.rows.listing()] == [known]
+
+    async def test_that_a_call_rang_nobody_is_believed_if_nothing_else_is_known_of_it(self, box: Box) -> None:
+        said = [RANG_NOBODY, report(Stage.COMPLETED, extension="100", rule="6", outcome=Outcome.MISSED)]
+        await box.put(report(callid="9.9"))
+        for _ in range(2):
+            await box.put(said[0])
+            await box.put(*said)
+        assert [line.report for line in await box.rows.listing(callid="1700000000.1")] == said[::-1]
 
     async def test_calls_and_extensions_and_parts_do_not_disturb_each_other(self, box: Box) -> None:
         others = [report(callid="9.9"), report(extension="102"), report(part=2), COMPLETED]
