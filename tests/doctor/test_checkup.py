@@ -1,12 +1,15 @@
 """All checks together: none stops another, each fault has a test, the documents tell all of them."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ami_planfix.cli.doctor import doctor
 from ami_planfix.doctor import checkup
 from ami_planfix.doctor.checkup import AREAS, CHECKS, FAULTS, Check, examine
 from ami_planfix.doctor.finding import Fault, Finding, Sign, well
@@ -67,9 +70,12 @@ class TestCommand:
     async def test_what_failed_is_told_with_its_remedy_and_the_status(self, bed: Bed) -> None:
         bed.sections["ami"]["secret"] = "not-the-right-one"
         bed.write()
-        result = await asyncio.to_thread(ami_planfix, "doctor", "--json", "-c", bed.file)
-        assert result.status == 1
-        (row,) = [row for row in result.rows if row["fault"] == "asterisk-login"]
+        done = await asyncio.to_thread(
+            CliRunner().invoke, doctor, ["--json", "-c", str(bed.file)], standalone_mode=False
+        )
+        assert done.return_value == 1
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        (row,) = [row for row in rows if row["fault"] == "asterisk-login"]
         assert row["sign"] == "failed"
         assert row["remedy"]
         assert {"area", "what", "found"} <= row.keys()
@@ -79,8 +85,10 @@ class TestCommand:
         bed.asterisk.secret = secrets[0] = bed.sections["ami"]["secret"] = "s3cret-of-ami"
         async with bed.daemon():
             for arguments in ([], ["--json"]):
-                result = await asyncio.to_thread(ami_planfix, "doctor", *arguments, "-c", bed.file)
-                assert not [secret for secret in secrets if secret in result.out + result.err]
+                words = [*arguments, "-c", str(bed.file)]
+                done = await asyncio.to_thread(CliRunner().invoke, doctor, words, catch_exceptions=False)
+                assert done.output
+                assert not [secret for secret in secrets if secret in done.output]
 
     def test_a_configuration_with_mistakes_is_told_first(self, tmp_path: Path) -> None:
         (tmp_path / "config.yaml").write_text("ami: {secrett: x}\n")
