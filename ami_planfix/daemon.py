@@ -107,6 +107,7 @@ class Daemon:
         if parts.recordings is not None:
             self._start("recordings", parts.recordings.run())
         self._start("retention", parts.retention.run())
+        self._start("alerts", parts.watch.run())
         self._start("resync", _resync(parts))
         self._start("looking", _look(parts))
         self._start("watchdog", self._manager.watchdog(lambda: parts.pipeline.alive))

@@ -7,6 +7,7 @@ AmiPlanfixError
 ├── StorageError            the database cannot be opened, read or written
 ├── ListenerError           an address that cannot be listened on
 ├── RecordingError          a recording that cannot be had, or not now
+├── AlertNotSent            a person who should be told of something wrong cannot be
 ├── DaemonAway              the running daemon cannot be asked
 ├── AmiError                the way to Asterisk
 │   ├── NotConnected          no connection now: nothing was sent
@@ -26,6 +27,7 @@ AmiPlanfixError
 import errno
 import os
 from pathlib import Path
+from typing import Literal
 
 
 class AmiPlanfixError(Exception):
@@ -75,6 +77,14 @@ _SOCKET_REMEDIES = {
 
 class RecordingError(AmiPlanfixError):
     """A call's audio cannot be had; the message says which and why."""
+
+
+class AlertNotSent(AmiPlanfixError):
+    """Whom the administrator wants told cannot be told now; `step` says how far it came, for `doctor`."""
+
+    def __init__(self, message: str, step: Literal["reach", "tls", "login", "refused"] = "reach") -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class DaemonAway(AmiPlanfixError):

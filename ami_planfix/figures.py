@@ -3,6 +3,7 @@
 import time
 
 from ami_planfix import __version__
+from ami_planfix.alerts.watch import figures
 from ami_planfix.metrics import Figures
 from ami_planfix.parts import Parts
 from ami_planfix.planfix.messages import status_name
@@ -38,4 +39,5 @@ async def figures_of(parts: Parts) -> Figures:
         lookups_paused=parts.lookup.is_refusing,
         recordings={progress.value: count for progress, count in recordings.items()},
         well={part.part: part.state is State.WELL for part in parts.board.parts() if part.state is not State.OFF},
+        alerts=figures(parts.watch.active()),
     )

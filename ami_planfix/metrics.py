@@ -84,6 +84,8 @@ class Figures(NamedTuple):
     """Recordings that are waiting or missing; empty where links lead nowhere."""
     well: Mapping[str, bool]
     """Whether each part that is configured is well."""
+    alerts: Mapping[str, bool]
+    """Whether people are told now that each thing is wrong."""
 
 
 def exposition(figures: Figures) -> bytes:
@@ -158,6 +160,10 @@ def _parts(figures: Figures) -> Iterator[Metric]:
     for part, well in figures.well.items():
         parts.add_metric((part,), int(well))
     yield parts
+    alerts = _gauges("alert", "1 while people are told that this is wrong", ("trouble",))
+    for trouble, active in figures.alerts.items():
+        alerts.add_metric((trouble,), int(active))
+    yield alerts
     info = _gauges("info", "1; the version is in the label", ("version",))
     info.add_metric((figures.version,), 1)
     yield info

@@ -10,6 +10,12 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ami_planfix.alerts.book import SHARED, Book, own
+from ami_planfix.alerts.leading import Leading
+from ami_planfix.alerts.looking import Looking, Unsent
+from ami_planfix.alerts.message import Place
+from ami_planfix.alerts.watch import Watch
+from ami_planfix.alerts.ways import ways_of
 from ami_planfix.ami.connection import Connection
 from ami_planfix.ami.settings import settings_of
 from ami_planfix.backfill.filling import Kept, Live
@@ -74,6 +80,7 @@ class Parts:
     contacts: Contacts
     recordings: Recordings | None
     """None without a place where links could lead to."""
+    watch: Watch
 
 
 async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncExitStack) -> Parts:
@@ -91,8 +98,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     stack.push_async_callback(api.close)
     pbx, owner = config.ami.name, _owner(config)
     notices = Notices(database, pbx)
-    outbox = Outbox(database, pbx, owner)
-    presence = Presence(database, pbx, owner)
+    outbox, presence = Outbox(database, pbx, owner), Presence(database, pbx, owner)
     delivery = _delivery(config, database, outbox, Observing(wording) if observe else api, board)
     account.listen(delivery.account_changed)
     notices.listen(Topic.REPORTS, delivery.wake)
@@ -135,7 +141,53 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         lookup=lookup,
         contacts=contacts,
         recordings=recordings,
+        watch=_watch(config, observe, database, deliveries, presence, board, stack),
     )
+
+
+def _watch(
+    config: Config,
+    observe: bool,
+    database: Database,
+    deliveries: Deliveries,
+    presence: Presence,
+    board: Board,
+    stack: AsyncExitStack,
+) -> Watch:
+    pbx = config.ami.name
+    settings, leading = Settings(database, pbx), Leading(database, pbx)
+    stack.push_async_callback(leading.end)
+    files = config.server.tls if config.server is not None else None
+    return Watch(
+        config.alerts,
+        Looking(
+            board,
+            _unsent(database, deliveries),
+            _others(presence),
+            config.alerts.outbox_age,
+            (files.certificate, files.private_key) if files is not None else None,
+        ),
+        (Book(settings, own(_owner(config))), Book(settings, SHARED)),
+        leading.leads,
+        [] if observe else ways_of(config.alerts),
+        Place(socket.gethostname(), pbx),
+    )
+
+
+def _unsent(database: Database, deliveries: Deliveries) -> Callable[[], Awaitable[Unsent]]:
+    async def unsent() -> Unsent:
+        found = await deliveries.troubles()
+        oldest = found.oldest_waiting
+        return Unsent(found.waiting, None if oldest is None else oldest - database.skew, found.dead)
+
+    return unsent
+
+
+def _others(presence: Presence) -> Callable[[], Awaitable[bool]]:
+    async def others_listen() -> bool:
+        return bool(await presence.others())
+
+    return others_listen
 
 
 def _owner(config: Config) -> str:

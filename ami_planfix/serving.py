@@ -16,6 +16,7 @@ from ami_planfix.setup import SwitchOn, compare
 from ami_planfix.status import State
 from ami_planfix.today import Today
 from ami_planfix.web.admin import Admin
+from ami_planfix.web.alerting import Alerting
 from ami_planfix.web.app import Listener, Tls
 from ami_planfix.web.callers import Callers
 from ami_planfix.web.condition import Condition
@@ -84,9 +85,10 @@ class Serving:
                     *condition.routes(),
                     *Recorded(parts.recordings).routes(),
                     *filling.routes(),
+                    *Alerting(parts.watch.active).routes(),
                 ],
                 lambda one: one.open_unix(where.socket, where.group),
-                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`, `backfill`, `doctor`",
+                "`ami-planfix calls`, `deliveries`, `explain`, `recordings`, `backfill`, `alerts`, `doctor`",
             ),
         ]
         if not parts.observe:
@@ -177,6 +179,7 @@ def _sources(parts: Parts) -> Sources:
         today=Today(parts.database, parts.config.ami.name),
         ledger=parts.recordings.ledger if parts.recordings is not None else None,
         presence=parts.presence,
+        alerts=parts.watch.active,
     )
 
 

@@ -61,4 +61,5 @@ def some_figures(sent: Sent | None = None) -> Figures:
         lookups_paused=False,
         recordings={"waiting": 1, "missing": 1},
         well={"planfix": False, "asterisk": True},
+        alerts={"token": True, "asterisk": False},
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from ami_planfix.config.problems import KeyPath
-from ami_planfix.config.schema import field_at, leads_to_secret, section_at
+from ami_planfix.config.schema import field_at, is_secret, leads_to_secret, section_at
 from ami_planfix.config.source import Source, Value, read
 from ami_planfix.logs import REDACTED
 
@@ -53,7 +53,9 @@ def _without_secret(text: str) -> str:
 
 
 def _is_file_of_secret(key: KeyPath) -> bool:
-    return str(key[-1]).endswith("_file") and leads_to_secret(key)
+    *around, last = map(str, key)
+    field = field_at((*around, last.removesuffix("_file")))
+    return last.endswith("_file") and field is not None and is_secret(field)
 
 
 def _is_known(key: KeyPath) -> bool:

@@ -25,6 +25,7 @@ COMMANDS = (
     "endpoints",
     "account",
     "trial",
+    "alerts",
     "support-bundle",
 )
 """Each is a module of this package with a command of the same name."""

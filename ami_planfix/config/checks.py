@@ -8,7 +8,7 @@ import phonenumbers
 
 from ami_planfix.config.model import Config
 from ami_planfix.config.problems import KeyPath
-from ami_planfix.config.values import Address
+from ami_planfix.config.values import Address, is_loopback
 
 
 class Contradiction(NamedTuple):
@@ -25,6 +25,7 @@ def contradictions(config: Config) -> Iterator[Contradiction]:
     yield from _lines(config)
     yield from _listeners(config)
     yield from _recordings(config)
+    yield from _mail(config)
 
 
 def _employees(config: Config) -> Iterator[Contradiction]:
@@ -85,6 +86,19 @@ def _recordings(config: Config) -> Iterator[Contradiction]:
         yield Contradiction(
             ("recordings", "link_days"), "a link in the report of the call's end cannot expire", "0, or link: record"
         )
+
+
+def _mail(config: Config) -> Iterator[Contradiction]:
+    mail = config.alerts.mail
+    if mail is None:
+        return
+    key: KeyPath = ("alerts", "mail")
+    password = bool(mail.password.get_secret_value())
+    if password != bool(mail.username):
+        missing = "username" if password else "password"
+        yield Contradiction((*key, missing), "is missing", "username and password, or neither")
+    if password and mail.tls == "none" and not is_loopback(mail.host):
+        yield Contradiction((*key, "tls"), "the password would go there for all to read", "starttls, or tls")
 
 
 def _twice(values: Iterable[tuple[KeyPath, str]], what: str) -> Iterator[Contradiction]:

@@ -10,8 +10,9 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ami_planfix.config.model import Config, Section
+from ami_planfix.config.model import Config
 from ami_planfix.config.schema import is_list, section_of
+from ami_planfix.config.section import Section
 from ami_planfix.config.values import Address
 
 Values = Mapping[str, object]

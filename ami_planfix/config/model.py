@@ -7,8 +7,10 @@ that hold a secret (`Secret`) may also be written `KEY_file`: see `source`.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from ami_planfix.config.alerting import Alerts
+from ami_planfix.config.section import Days, Port, Seconds, Section
 from ami_planfix.config.values import (
     Address,
     AreaCode,
@@ -38,16 +40,6 @@ from ami_planfix.config.values import (
     WebUrl,
     Word,
 )
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-Days = Annotated[int, Field(ge=1, le=3650)]
-
-
-class Section(BaseModel):
-    """What all sections have in common: fixed once read, and no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
 
 class Ami(Section):
@@ -436,6 +428,7 @@ class Config(Section):
     delivery: Delivery = Delivery()
     backfill: Backfill = Backfill()
     storage: Storage = Storage()
+    alerts: Alerts = Alerts()
     log: Log = Log()
 
     @model_validator(mode="after")

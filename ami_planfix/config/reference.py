@@ -12,8 +12,9 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from ami_planfix.config.example import written
-from ami_planfix.config.model import Config, Section
+from ami_planfix.config.model import Config
 from ami_planfix.config.schema import is_list, is_secret, section_of
+from ami_planfix.config.section import Section
 
 Say = Callable[[str], str]
 """Translates a text of the model."""

@@ -6,8 +6,9 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ami_planfix.config.model import Config, Section
+from ami_planfix.config.model import Config
 from ami_planfix.config.problems import KeyPath
+from ami_planfix.config.section import Section
 
 
 def section_of(annotation: object) -> type[Section] | None:
@@ -27,6 +28,16 @@ def is_list(annotation: object) -> bool:
 def is_secret(field: FieldInfo) -> bool:
     """Tell whether a key's value must never be shown."""
     return field.annotation is SecretStr
+
+
+def holds_secrets(field: FieldInfo) -> bool:
+    """Tell whether a key's value is a mapping of secrets, each with a name that the administrator chose."""
+    return get_origin(field.annotation) is dict and _value_of(field.annotation) is SecretStr
+
+
+def _value_of(annotation: object) -> object:
+    value = get_args(annotation)[1]
+    return get_args(value)[0] if get_origin(value) is Annotated else value
 
 
 def keys_of(section: type[Section]) -> list[str]:
@@ -56,7 +67,10 @@ def field_at(key: KeyPath) -> FieldInfo | None:
 
 
 def leads_to_secret(key: KeyPath) -> bool:
-    """Tell whether a key is a secret, or the `KEY_file` of one."""
+    """Tell whether a key is a secret, the `KEY_file` of one, or one of several with names of their own."""
     *around, last = key or ("",)
     field = field_at((*around, str(last).removesuffix("_file"))) or field_at(key)
+    if field is None and around:
+        field = field_at(tuple(around))
+        return field is not None and holds_secrets(field)
     return field is not None and is_secret(field)

@@ -1,8 +1,8 @@
 """`KEY_file` instead of `KEY`: secrets that stand in files of their own, as systemd's credentials do."""
 
-from ami_planfix.config.model import Section
 from ami_planfix.config.problems import KeyPath
 from ami_planfix.config.schema import is_secret, section_at, section_of
+from ami_planfix.config.section import Section
 from ami_planfix.config.source import Source, Value
 
 LARGEST = 4096

@@ -85,6 +85,27 @@ def _web_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _hook_url(value: SecretStr) -> SecretStr:
+    allowed = "https://HOST/...; http:// only to an address of your own network"
+    url = value.get_secret_value()
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise NotAllowedError(allowed) from None
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_near(host))
+    if not host or not safe or parts.username or parts.password or re.search(r"[\s\\#]", url) or not url.isascii():
+        raise NotAllowedError(allowed)
+    return value
+
+
+def _is_near(host: str) -> bool:
+    try:
+        return is_loopback(host) or ip_address(host).is_private
+    except ValueError:
+        return False
+
+
 def _storage_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if not re.match(r"sqlite:////[^/]|postgresql://[^/]", url):
@@ -183,6 +204,7 @@ Network = Annotated[str, AfterValidator(_network)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+HookUrl = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_hook_url)]
 StorageUrl = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_storage_url)]
 Records = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_records)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
@@ -191,6 +213,9 @@ ExtensionPattern = Annotated[str, AfterValidator(_extensions)]
 FilePath = Annotated[Path, PlainValidator(_path)]
 Word = Annotated[str, _matching(r"[A-Za-z0-9_.-]{0,64}", "letters, digits, _ . - (64 at most)")]
 Text = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{0,200}", "one line of text")]
+MailAddress = Annotated[
+    str, _matching(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", "a mail address: name@example.com")
+]
 Host = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,253}", "a host name or an address")]
 Extension = Annotated[str, _matching(r"[0-9A-Za-z_*#-]{1,32}", "an extension, such as 101")]
 NoExtension = Annotated[str, _matching(r"[0-9A-Za-z_*#-]{0,32}", "an extension, such as 101, or ''")]

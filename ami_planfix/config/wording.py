@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ami_planfix.config.problems import KeyPath, Problem, harmless, nearest, shown
-from ami_planfix.config.schema import field_at, is_list, is_secret, keys_of, section_at
+from ami_planfix.config.schema import field_at, is_list, keys_of, leads_to_secret, section_at
 from ami_planfix.config.source import Source
 from ami_planfix.config.values import NotAllowedError
 
@@ -99,8 +99,7 @@ def _shape(key: KeyPath, kind: str) -> str:
 
 def _shown(key: KeyPath, source: Source) -> str:
     """Show a value as it was written, save a secret and what may be one."""
-    field = field_at(key)
-    if field is not None and is_secret(field):
+    if leads_to_secret(key):
         return "this secret"
     written = source.written.get(key)
     return shown(written) if written is not None else f"this {harmless(str(key[-1]))}"

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from ami_planfix import __version__
-from ami_planfix.config.model import Config, Section
+from ami_planfix.config.model import Config
 from ami_planfix.config.schema import is_secret, section_of
+from ami_planfix.config.section import Section
 from ami_planfix.config.source import Value, read
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, well
 from ami_planfix.doctor.patient import Account, Patient

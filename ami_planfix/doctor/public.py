@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import aiohttp
 
+from ami_planfix import tls
 from ami_planfix.config.model import Server
-from ami_planfix.doctor import reach, tls
+from ami_planfix.doctor import reach
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, untried, well
 from ami_planfix.doctor.patient import Patient
 from ami_planfix.doctor.reach import Place

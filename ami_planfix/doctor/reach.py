@@ -6,8 +6,8 @@ import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ami_planfix.doctor import tls
-from ami_planfix.doctor.tls import Certificate
+from ami_planfix import tls
+from ami_planfix.tls import Certificate
 
 WITHIN = 6.0
 """Seconds that a stranger may take to let us in."""

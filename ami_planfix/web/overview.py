@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
 
+from ami_planfix.alerts.deciding import Alert
 from ami_planfix.calls.reports import Direction, Outcome
 from ami_planfix.calls.tracker import LiveCall
 from ami_planfix.contacts.lookup import Lookup
@@ -20,6 +21,7 @@ from ami_planfix.presence import Presence
 from ami_planfix.recordings.ledger import Ledger, Progress
 from ami_planfix.status import Board
 from ami_planfix.today import Today
+from ami_planfix.web.alerting import rows
 
 Json = dict[str, object]
 MOST_LINES = 20
@@ -44,6 +46,7 @@ class Sources(NamedTuple):
     today: Today
     ledger: Ledger | None
     presence: Presence
+    alerts: Callable[[], Sequence[Alert]]
 
 
 class Overview:
@@ -65,7 +68,7 @@ class Overview:
 
     def moving(self) -> Json:
         """Tell what memory has and may change at any moment: how the parts are."""
-        return {"parts": self._parts()}
+        return {"parts": self._parts(), "alerts": rows(self._sources.alerts())}
 
     async def kept(self) -> Json:
         """Tell what need not be told at once, and what the database has; what it cannot tell is left out."""

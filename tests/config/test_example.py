@@ -7,8 +7,8 @@ import yaml
 
 from ami_planfix.config import EVERYTHING, Config, load
 from ami_planfix.config.example import example
-from ami_planfix.config.model import Section
 from ami_planfix.config.schema import section_of
+from ami_planfix.config.section import Section
 
 FILE = Path(__file__).parents[2] / "config.example.yaml"
 

@@ -1,0 +1,1 @@
+"""Tells people what stays wrong: once, and once when it is over."""
