@@ -6,7 +6,6 @@ is written down, what is due is sent for a few seconds more; the rest waits in t
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
 from enum import StrEnum
 
 import structlog
@@ -16,10 +15,11 @@ from ami_planfix.config.model import Config
 from ami_planfix.delivery import PART as PLANFIX
 from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, StorageError, TokenRefused
 from ami_planfix.notify import ServiceManager
-from ami_planfix.parts import Parts, make_parts
+from ami_planfix.parts import Parts
 from ami_planfix.planfix.messages import Ping
 from ami_planfix.serving import Serving
 from ami_planfix.setup import compare
+from ami_planfix.starting import begin
 from ami_planfix.status import Board, State
 from ami_planfix.storage.notices import Topic
 
@@ -77,23 +77,30 @@ class Daemon:
     async def run(self) -> End:
         """Run until told to end. Raises ConfigurationError, StorageError, or the fault of a part."""
         log.info("starting", version=__version__, observing=self._observe)
-        async with AsyncExitStack() as stack:
-            stack.callback(self._manager.close)
-            parts = await make_parts(self._config, self._observe, self.board, stack)
-            await parts.pipeline.restore()
-            self._serving = serving = Serving(parts)
-            await serving.start()
-            try:
-                self._start_all(parts)
-                self._manager.ready()
-                self.started.set()
-                log.info("started")
-                how = await self._ended
-                self._manager.ends(anew=how is End.RESTART)
-            finally:
-                await self._stop(parts, serving)
+        try:
+            begun = await begin(self._config, self._observe, self.board, self._manager, self._ended)
+            if begun is not None:
+                parts, stack = begun
+                async with stack:
+                    await self._serve(parts)
+            how = await self._ended
+        finally:
+            self._manager.close()
         log.info("ended", how=how.value)
         return how
+
+    async def _serve(self, parts: Parts) -> None:
+        self._serving = serving = Serving(parts)
+        await serving.start()
+        try:
+            self._start_all(parts)
+            self._manager.ready()
+            self.started.set()
+            log.info("started")
+            how = await self._ended
+            self._manager.ends(anew=how is End.RESTART)
+        finally:
+            await self._stop(parts, serving)
 
     def _start_all(self, parts: Parts) -> None:
         self.board.listen(lambda _: self._manager.status(self.board.summary()))

@@ -5,6 +5,7 @@ AmiPlanfixError
 ├── CaptureError            a file that is no raw AMI log
 ├── BackfillError           Asterisk's own records cannot be read
 ├── StorageError            the database cannot be opened, read or written
+│   └── StorageAway           its server is not reached just now
 ├── ListenerError           an address that cannot be listened on
 ├── RecordingError          a recording that cannot be had, or not now
 ├── AlertNotSent            a person who should be told of something wrong cannot be
@@ -48,6 +49,10 @@ class BackfillError(AmiPlanfixError):
 
 class StorageError(AmiPlanfixError):
     """The database cannot be opened, read or written."""
+
+
+class StorageAway(StorageError):
+    """The database's server cannot be reached just now, or ends, or begins; worth another attempt."""
 
 
 class ListenerError(AmiPlanfixError):

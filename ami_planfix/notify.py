@@ -24,6 +24,11 @@ class ServiceManager:
         """Say that the daemon has started, or started anew after a reload."""
         self._say("READY=1")
 
+    def still_starting(self, why: str, seconds: int) -> None:
+        """Say that the start is not over because of something, and that nobody is to worry for so long."""
+        self.status(why)
+        self._say(f"EXTEND_TIMEOUT_USEC={seconds * _MICROSECONDS}")
+
     def ends(self, anew: bool) -> None:
         """Say that the daemon ends, or begins anew."""
         self._say("RELOADING=1" if anew else "STOPPING=1")

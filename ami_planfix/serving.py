@@ -7,13 +7,14 @@ from ipaddress import ip_network
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from ami_planfix.config.model import Server
+from ami_planfix.config.model import Config, Server
 from ami_planfix.config.model import Tls as TlsFiles
 from ami_planfix.contacts.fastagi import FastAgi
 from ami_planfix.figures import figures_of
+from ami_planfix.metrics import Figures
 from ami_planfix.parts import Parts
 from ami_planfix.setup import SwitchOn, compare
-from ami_planfix.status import State
+from ami_planfix.status import Board, State
 from ami_planfix.today import Today
 from ami_planfix.web.admin import Admin
 from ami_planfix.web.alerting import Alerting
@@ -134,8 +135,7 @@ class Serving:
         )
 
     async def _open_admin(self, listener: Listener) -> None:
-        section = self._parts.config.admin
-        self.admin_port = await listener.open(section.listen.host, section.listen.port, _tls(section.tls))
+        self.admin_port = await _open_admin(listener, self._parts.config)
 
     def _for_planfix(self, server: Server) -> list[web.AbstractRouteDef]:
         token = server.token.get_secret_value()
@@ -165,6 +165,19 @@ class Serving:
 
     async def _open_server(self, listener: Listener, server: Server) -> None:
         self.server_port = await listener.open(server.listen.host, server.listen.port, _tls(server.tls))
+
+
+def while_starting(config: Config, board: Board, figures: Callable[[], Awaitable[Figures]]) -> Opening[Listener]:
+    """Make what answers whoever watches over the daemon while it waits to start."""
+    health = Admin(board, lambda: True, figures)
+    guard = Guard(Sessions(config.admin.password.get_secret_value()), config.admin.hosts)
+    listener = Listener("admin", health.routes(), [guard.middleware])
+    return Opening(listener, lambda one: _open_admin(one, config), "/healthz while starting", board)
+
+
+async def _open_admin(listener: Listener, config: Config) -> int:
+    section = config.admin
+    return await listener.open(section.listen.host, section.listen.port, _tls(section.tls))
 
 
 def _sources(parts: Parts) -> Sources:
