@@ -4,9 +4,10 @@ It knows such a call only from what others have written so far, and they may not
 of it are withheld as long as somebody follows the PBX for longer; then it learns once more, and takes over.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 
 from ami_planfix.calls.reports import CallId, Report
 from ami_planfix.errors import StorageError
@@ -14,34 +15,52 @@ from ami_planfix.storage.database import Database
 
 LOOK_EVERY = 0.5
 """Seconds between two looks whether somebody else still follows."""
+AGAIN = 0.3
+"""Seconds until a connection that was lost is tried again: sooner than a server that has started is asked."""
+CHECK_EVERY = 10.0
+"""Seconds between two looks whether the connection is still there."""
 KEPT = 20.0
 """Seconds after which a report that was withheld has been written by somebody else."""
 
 
 class Following:
-    """This daemon among those that follow a PBX."""
+    """This daemon among those that follow a PBX; while the database is away it tries to be seen again."""
 
     def __init__(self, database: Database, pbx: str) -> None:
         self._database = database
         self._pbx = pbx
-        self._stack = AsyncExitStack()
-        self._seniors: Callable[[], Awaitable[int]] = _nobody
+        self._keeping: asyncio.Task[None] | None = None
+        self._seniors: Callable[[], Awaitable[int]] = _unknown
 
     async def begin(self) -> None:
-        """Follow from now on; who follows already is our senior. Raises StorageError."""
+        """Follow from now on; who follows already is our senior. Waits for the database."""
         await self.end()
-        self._seniors = await self._stack.enter_async_context(self._database.following(self._pbx))
+        begun = asyncio.Event()
+        self._keeping = asyncio.create_task(self._keep(time.time() + self._database.skew, begun))
+        await begun.wait()
 
     async def end(self) -> None:
         """Follow no more."""
-        self._seniors = _nobody
-        stack, self._stack = self._stack, AsyncExitStack()
-        with suppress(StorageError):  # then the server has noticed by itself
-            await stack.aclose()
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
     async def seniors(self) -> int:
         """Tell how many have followed for longer than we; raise StorageError."""
         return await self._seniors()
+
+    async def _keep(self, since: float, begun: asyncio.Event) -> None:
+        try:
+            while True:
+                with suppress(StorageError):  # the pipeline says it
+                    async with self._database.following(self._pbx, since) as (self._seniors, gone):
+                        begun.set()
+                        await _lost(self._seniors, gone)
+                self._seniors = _unknown
+                await asyncio.sleep(AGAIN)
+        finally:
+            self._seniors = _unknown
 
 
 class Withheld:
@@ -79,5 +98,28 @@ class Withheld:
         return released
 
 
-async def _nobody() -> int:
-    return 0
+async def stand_back(
+    following: Following,
+    withheld: Withheld,
+    live: Callable[[], Collection[CallId]],
+    alone: Callable[[], Awaitable[None]],
+) -> None:
+    """Wait until calls that we know in part are over; call `alone` if nobody else follows them any more."""
+    while withheld.calls:
+        await asyncio.sleep(LOOK_EVERY)
+        with suppress(StorageError):
+            if await following.seniors():
+                withheld.forget_old(live())
+            else:
+                await alone()
+
+
+async def _unknown() -> int:
+    raise StorageError("the database is away, and who else follows the PBX cannot be known")
+
+
+async def _lost(ask: Callable[[], Awaitable[int]], gone: "asyncio.Future[None]") -> None:
+    """Wait until the connection is lost; raise StorageError if it is found so. A host that is gone ends none."""
+    while not gone.done():
+        await asyncio.wait({gone}, timeout=CHECK_EVERY)
+        await ask()

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -29,7 +30,7 @@ from ami_planfix.calls.events import Event, Snapshot
 from ami_planfix.calls.reports import CallId, Direction, Outcome, Report, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
-from ami_planfix.following import LOOK_EVERY, Following, Withheld
+from ami_planfix.following import Following, Withheld, stand_back
 from ami_planfix.joining import Learned, OwnEar, learn
 from ami_planfix.journal import Journal, Row, Scribe
 from ami_planfix.metrics import written_histogram
@@ -236,7 +237,7 @@ class Pipeline:
     # What others heard
 
     async def _join(self) -> None:
-        seniors = 0
+        seniors = 1  # as long as it cannot be known; without a database nothing can be written either
         try:
             async with asyncio.timeout(JOIN_WITHIN):
                 await self._leaving
@@ -279,19 +280,19 @@ class Pipeline:
 
     async def _stand_back(self, since: float) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
-        while self._withheld.calls:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                alone = self._held is None and not await self._following.seniors()
-            except StorageError:
-                alone = False
-            if alone:
-                await self._take_over(since)
-            else:
-                self._withheld.forget_old(call.callid for call in self._tracker.live())
-        self._standing_back = None
+        live, alone = lambda: {call.callid for call in self._tracker.live()}, partial(self._take_over, since)
+        try:
+            await stand_back(self._following, self._withheld, live, alone)
+        except Exception:
+            log.exception("others not asked", remedy=_FAULT)
+            self._waiting.reports += self._withheld.release()
+            self._wake()
+        finally:
+            self._standing_back = None
 
     async def _take_over(self, since: float) -> None:
+        if self._held is not None:
+            return  # connecting just now
         self._held = []
         released = self._withheld.release()  # what is learned stands before it, or instead of it
         await self._learn(since)

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from ami_planfix.errors import StorageError
+from ami_planfix.errors import StorageAway, StorageError
 from ami_planfix.storage import postgresql, sqlite
 
 STUCK_FILE, STUCK_SERVER = 60.0, 300.0
@@ -133,19 +133,24 @@ class Database:
                 yield gone
 
     @asynccontextmanager
-    async def following(self, what: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-        """Follow something for others to see; gives what counts those who have followed it for longer."""
+    async def following(
+        self, what: str, since: float
+    ) -> AsyncIterator[tuple[Callable[[], Awaitable[int]], "asyncio.Future[None]"]]:
+        """Follow something for others to see, `since` a time of the clock that all share.
+
+        Gives what counts those who have followed it for longer, and what is done when nobody can see it any more.
+        """
         if self.is_sqlite:
-            yield _nobody
+            yield _nobody, asyncio.get_running_loop().create_future()
             return
         with self._in_words():
-            async with postgresql.following(self._url, what) as seniors:
+            async with postgresql.following(self._url, what, since) as (seniors, gone):
 
                 async def in_words() -> int:
                     with self._in_words():
                         return await seniors()
 
-                yield in_words
+                yield in_words, gone
 
     async def close(self) -> None:
         """Close all connections."""
@@ -175,7 +180,8 @@ class Database:
         try:
             yield
         except _faults() as fault:
-            raise StorageError(f"database {self._where}: {_words(fault)}") from fault
+            kind = StorageAway if not self.is_sqlite and postgresql.is_away(fault) else StorageError
+            raise kind(f"database {self._where}: {_words(fault)}") from fault
 
 
 async def _nobody() -> int:

@@ -8,11 +8,12 @@ import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -24,17 +25,24 @@ IDLE_IN_TRANSACTION = 8.0
 CHANNEL = "ami_planfix"
 CHECK_EVERY = 10.0
 """Seconds between two looks at the listening connection, and at the server's clock."""
+PARTING = 1.0
+"""Seconds that it may take to say that we follow no more."""
+SETTLED = 2.0
+"""Seconds after the server's start until all who follow something have had the time to say so again."""
 _TURNS, _BUCKETS = 0x616D6970, 256
 _LOCK = text("SELECT count(pg_advisory_xact_lock(:turns, bucket)) FROM unnest(CAST(:buckets AS integer[])) AS bucket")
-_FOLLOWING = 0x616D6966
-_FOLLOW = text("SELECT pg_advisory_lock_shared(:class, :what)")
-_SENIORS = text(
-    "SELECT count(*) FROM pg_locks AS held JOIN pg_stat_activity AS who USING (pid) "
-    "WHERE held.locktype = 'advisory' AND held.classid = :class AND held.objid = (CAST(:what AS bigint) & 4294967295) "
-    "AND held.objsubid = 2 AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND who.backend_start < (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())"
+_FOLLOW = "SELECT pg_advisory_lock_shared($1, $2)"
+_UNFOLLOW = "SELECT pg_advisory_unlock_shared($1, $2)"
+_SENIORS = (
+    "SELECT CASE WHEN clock_timestamp() > pg_postmaster_start_time() + make_interval(secs => $3) THEN ("
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
+    "AND classid = (CAST($1::integer AS bigint) & 4294967295) "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND (CAST(objid AS bigint), pid) < ($2::integer, pg_backend_pid())) END"
 )
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+_AWAY = ("08", "57P", "53300")
+"""SQLSTATEs: the connection fails; the server ends, crashes or begins; it has too many connections."""
 _CLOCK = "SELECT extract(epoch from clock_timestamp())::float8"
 
 
@@ -52,6 +60,13 @@ def connect_args(patient: bool = False) -> dict[str, Any]:
         "command_timeout": None if patient else ANSWER_WITHIN,
         "server_settings": settings,
     }
+
+
+def is_away(fault: BaseException) -> bool:
+    """Tell whether a server is not there just now, rather than refuses or fails what it was asked."""
+    cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
+    state = str(getattr(cause, "sqlstate", None) or "")
+    return isinstance(cause, OSError) or state.startswith(_AWAY)
 
 
 async def take_turns(connection: AsyncConnection, names: Iterable[str]) -> None:
@@ -75,49 +90,66 @@ async def listening(
     url: URL, heard: Callable[[str], None], measured: Callable[[float], None]
 ) -> AsyncIterator["asyncio.Future[None]"]:
     """Listen; gives what is done when the connection is lost. `measured` is told the server's clock now and then."""
+    async with _kept(url) as (driver, gone):
+        await driver.add_listener(CHANNEL, lambda *told: heard(str(told[3])))
+        watching = asyncio.create_task(_watch(driver, measured, gone))
+        try:
+            yield gone
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+@asynccontextmanager
+async def following(
+    url: URL, what: str, since: float
+) -> AsyncIterator[tuple[Callable[[], Awaitable[int]], "asyncio.Future[None]"]]:
+    """Follow something as long as the context lasts, and have done so `since` (of the server's clock, in seconds).
+
+    Gives what counts those who have followed it for longer, and what is done when the connection is lost. The server
+    itself sees who is gone, at once: it is a lock of a connection of its own. Who has just started again is given
+    `SETTLED` seconds for all to come back before they are counted.
+    """
+    key = (zlib.crc32(f"following {what}".encode()) - 2**31, int(since))
+    async with _kept(url) as (driver, gone):
+        await driver.execute(_FOLLOW, *key)
+        turn = asyncio.Lock()
+
+        async def seniors() -> int:
+            while True:
+                async with turn:
+                    found = await driver.fetchval(_SENIORS, *key, SETTLED)
+                if found is not None:
+                    return int(found)
+                await asyncio.sleep(SETTLED / 10)
+
+        try:
+            yield seniors, gone
+        finally:
+            # To end the connection is enough, but takes a moment in which we would take ourselves for a senior.
+            with suppress(Exception):
+                async with asyncio.timeout(PARTING), turn:
+                    await driver.execute(_UNFOLLOW, *key)
+
+
+@asynccontextmanager
+async def _kept(url: URL) -> AsyncIterator[tuple[Any, "asyncio.Future[None]"]]:
+    """Give a connection of its own, the driver's, and what is done when it is lost."""
     engine = create_async_engine(url, poolclass=NullPool, connect_args=connect_args())
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def end(*_: object) -> None:
-        if not gone.done():
-            gone.set_result(None)
+        _done(gone)
 
     try:
         async with engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             driver.add_termination_listener(end)
-            await driver.add_listener(CHANNEL, lambda *told: heard(str(told[3])))
-            watching = asyncio.create_task(_watch(driver, measured, end))
             try:
-                yield gone
+                yield driver, gone
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
                 driver.remove_termination_listener(end)
                 driver.terminate()
-    finally:
-        await engine.dispose()
-
-
-@asynccontextmanager
-async def following(url: URL, what: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """Follow something as long as the context lasts; gives what counts those who have followed it for longer.
-
-    The server itself sees who is gone, at once: it is a lock of a connection of its own.
-    """
-    engine = create_async_engine(url, poolclass=NullPool, connect_args=connect_args())
-    key = {"class": _FOLLOWING, "what": zlib.crc32(what.encode()) - 2**31}
-    try:
-        async with engine.connect() as plain:
-            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(_FOLLOW, key)
-            turn = asyncio.Lock()
-
-            async def seniors() -> int:
-                async with turn:
-                    return int((await connection.execute(_SENIORS, key)).scalar_one())
-
-            yield seniors
     finally:
         await engine.dispose()
 
@@ -129,7 +161,7 @@ async def ahead(connection: AsyncConnection) -> float:
     return float(now) - (before + time.monotonic()) / 2
 
 
-async def _watch(driver: Any, measured: Callable[[float], None], end: Callable[[], None]) -> None:
+async def _watch(driver: Any, measured: Callable[[float], None], gone: "asyncio.Future[None]") -> None:
     """A host that is gone ends no connection: ask now and then."""
     while True:
         await asyncio.sleep(CHECK_EVERY)
@@ -137,6 +169,11 @@ async def _watch(driver: Any, measured: Callable[[float], None], end: Callable[[
         try:
             now = await driver.fetchval(_CLOCK, timeout=CONNECT_WITHIN)
         except Exception:
-            end()
+            _done(gone)
             return
         measured(now - (before + time.monotonic()) / 2)
+
+
+def _done(gone: "asyncio.Future[None]") -> None:
+    if not gone.done():
+        gone.set_result(None)

@@ -1,0 +1,86 @@
+"""Who follows a PBX for longer: seen by all daemons on a server, also after it was gone, whoever comes back first."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from types import SimpleNamespace
+
+import pytest
+
+from ami_planfix.errors import StorageError
+from ami_planfix.following import Following
+from ami_planfix.storage.database import Database
+from ami_planfix.storage.schema import open_database
+from tests.conftest import NO_SYNC
+from tests.postgresql import PostgreSql, a_postgresql
+
+LIMIT = 20.0
+PBX = "pbx"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSql]:
+    with a_postgresql(*NO_SYNC) as found:
+        yield found
+
+
+@pytest.fixture
+async def databases(server: PostgreSql) -> AsyncIterator[tuple[Database, Database]]:
+    url = server.database()
+    async with await open_database(url) as one, await open_database(url) as other:
+        yield one, other
+
+
+async def test_alone_with_a_file(tmp_path: object) -> None:
+    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
+        alone = Following(database, PBX)
+        await alone.begin()
+        assert await alone.seniors() == 0
+        await alone.end()
+
+
+@pytest.mark.postgresql
+class TestOnAServer:
+    async def test_who_began_later_has_the_others_for_seniors(self, databases: tuple[Database, Database]) -> None:
+        async with AsyncExitStack() as stack:
+            found = []
+            for since, database in ((300.0, databases[0]), (100.0, databases[1]), (200.0, databases[0])):
+                found.append((await stack.enter_async_context(database.following(PBX, since)))[0])
+            elsewhere = (await stack.enter_async_context(databases[0].following("another", 400.0)))[0]
+            assert [await seniors() for seniors in found] == [2, 0, 1]
+            assert await elsewhere() == 0
+
+    async def test_who_ends_is_seen_to_be_gone(self, databases: tuple[Database, Database]) -> None:
+        senior, junior = (Following(database, PBX) for database in databases)
+        await senior.begin()
+        await junior.begin()
+        assert await junior.seniors() == 1
+        await senior.end()
+        assert await junior.seniors() == 0
+        with pytest.raises(StorageError):
+            await senior.seniors()
+        await junior.end()
+
+    async def test_seniority_outlives_the_server(
+        self, server: PostgreSql, databases: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        senior, junior = (Following(database, PBX) for database in databases)
+        await senior.begin()
+        monkeypatch.setattr("ami_planfix.following.time", SimpleNamespace(time=lambda: 2e9))
+        await junior.begin()
+        await asyncio.to_thread(server.stop, "immediate")
+        with pytest.raises(StorageError):
+            await junior.seniors()
+        await asyncio.to_thread(server.start)
+        assert [await when_known(one) for one in (junior, senior)] == [1, 0]
+        await junior.end()
+        await senior.end()
+
+
+async def when_known(following: Following) -> int:
+    async with asyncio.timeout(LIMIT):
+        while True:
+            try:
+                return await following.seniors()
+            except StorageError:
+                await asyncio.sleep(0)
