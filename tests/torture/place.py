@@ -82,7 +82,7 @@ class Server:
         connection = await asyncpg.connect(self._url)
         try:
             async with connection.transaction():
-                await connection.execute("LOCK TABLE outbox, journal IN ACCESS EXCLUSIVE MODE")
+                await connection.execute("LOCK TABLE journal, outbox IN ACCESS EXCLUSIVE MODE")
                 await asyncio.sleep(seconds)
         finally:
             await connection.close()
