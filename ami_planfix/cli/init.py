@@ -13,7 +13,7 @@ from ami_planfix.errors import ConfigurationError
 from ami_planfix.init import pasting, plan
 from ami_planfix.init.machine import Machine
 from ami_planfix.init.plan import Plan
-from ami_planfix.init.questions import QUESTIONS, Answers, Question, complaint
+from ami_planfix.init.questions import NONE, QUESTIONS, Answers, Question, complaint, read
 from ami_planfix.init.steps import carry_out
 from ami_planfix.init.surroundings import Surroundings, look
 
@@ -60,7 +60,11 @@ def init(
     around = look(machine, beside=bool(pbx))
     _say_what_was_found(around)
     file = str(config.absolute())
-    answers = Answers() if machine.exists(file) else _ask(around, given, yes or only_print)
+    try:
+        answers = Answers() if machine.exists(file) else _ask(around, given, yes or only_print)
+    except click.Abort:
+        tell("\nnothing was changed")
+        raise
     made = plan.make(around, answers, file, pbx)
     if only_print or pbx:
         new = around.asterisk.has_new_filters if around.asterisk is not None else True
@@ -104,20 +108,20 @@ def _ask(around: Surroundings, given: dict[str, str | None], silent: bool) -> An
         answer = given[question.name]
         if answer is None:
             proposal = question.propose(around, answers)
-            answer = proposal if silent else _prompt(question, proposal)
-        elif wrong := complaint(question, answer):
+            answer = proposal if silent else _prompt(question, proposal, answers)
+        elif wrong := complaint(question, answer := read(answer), answers):
             raise click.BadParameter(f"{answer!r}: allowed: {wrong}", param_hint=question.option)
         answers[question.name] = answer
     return answers
 
 
-def _prompt(question: Question, proposal: str) -> str:
+def _prompt(question: Question, proposal: str, before: Answers) -> str:
     click.echo(f"\n{question.why}", err=True)
     while True:
-        answer: str = click.prompt(question.text, default=proposal, err=True)
-        wrong = complaint(question, answer.strip())
+        answer = read(click.prompt(question.text, default=proposal or NONE, err=True))
+        wrong = complaint(question, answer, before)
         if not wrong:
-            return answer.strip()
+            return answer
         tell(f"allowed: {wrong}")
 
 

@@ -17,12 +17,12 @@ NONE = "none"
 
 
 class Answers(dict[str, str]):
-    """What was answered, by the names of the questions."""
+    """What was answered, by the names of the questions; `''` for none."""
 
     @property
     def public_url(self) -> str:
         """Tell the public address, `''` if there is none."""
-        return "" if self["public_url"] in ("", NONE) else self["public_url"].rstrip("/")
+        return self["public_url"].rstrip("/")
 
     @property
     def lines(self) -> list[Line]:
@@ -38,7 +38,7 @@ class Question:
     text: str
     why: str
     propose: Callable[[Surroundings, Answers], str]
-    check: Callable[[str], object] = str
+    check: Callable[[str, Answers], object]
     """Raises ValueError."""
     needed: Callable[[Answers], bool] = lambda _: True
 
@@ -48,10 +48,15 @@ class Question:
         return "--" + self.name.replace("_", "-")
 
 
-def complaint(question: Question, answer: str) -> str:
-    """Tell what is wrong with an answer; `''` if nothing is."""
+def read(text: str) -> str:
+    """Read what somebody has typed."""
+    return "" if text.strip().lower() == NONE else text.strip()
+
+
+def complaint(question: Question, answer: str, before: Answers) -> str:
+    """Tell what is wrong with an answer after those before it; `''` if nothing is."""
     try:
-        question.check(answer)
+        question.check(answer, before)
     except ValidationError as fault:
         context = fault.errors()[0].get("ctx", {}).get("error")
         return context.allowed if isinstance(context, NotAllowedError) else str(fault.errors()[0]["msg"])
@@ -60,32 +65,38 @@ def complaint(question: Question, answer: str) -> str:
     return ""
 
 
-def _field(model: type, name: str) -> Callable[[str], object]:
+def _field(model: type, name: str) -> Callable[..., object]:
     field = model.model_fields[name]  # type: ignore[attr-defined]
     adapter: TypeAdapter[object] = TypeAdapter(field.rebuild_annotation())
-    return adapter.validate_python
+    return lambda text, _before=None: adapter.validate_python(text)
 
 
-def _public_url(text: str) -> None:
-    if text not in ("", NONE):
+def _public_url(text: str, _: Answers) -> None:
+    if text:
         _field(Server, "public_url")(text)
         if urlsplit(text).path.strip("/"):
             raise ValueError("https://HOST:PORT, without a path: /planfix is added")
 
 
-def _certificate(text: str) -> None:
+def _certificate(text: str, _: Answers) -> None:
     if text != PROXY and not text.startswith("/"):
         raise ValueError(f"the path of a file with the certificate and its chain, or `{PROXY}`")
 
 
-def _key(text: str) -> None:
+def _key(text: str, _: Answers) -> None:
     if not text.startswith("/"):
         raise ValueError("the path of the file with its key")
 
 
-def _lines(text: str) -> list[Line]:
+def _extension(text: str, before: Answers) -> None:
+    _field(Numbering, "default_extension")(text)
+    if text and not re.fullmatch(before["extensions"], text, re.ASCII):
+        raise ValueError(f"an extension, as {before['extensions']} says, or `{NONE}`")
+
+
+def _lines(text: str, _: Answers | None = None) -> list[Line]:
     found = []
-    for item in filter(None, re.split(r"[\s,;]+", "" if text == NONE else text)):
+    for item in filter(None, re.split(r"[\s,;]+", text)):
         channel, _, number = item.partition("=")
         _field(Trunk, "channel")(channel)
         if number:
@@ -96,7 +107,7 @@ def _lines(text: str) -> list[Line]:
 
 def _propose_url(around: Surroundings, _: Answers) -> str:
     host = around.certificate.name if around.certificate is not None else around.host
-    return f"https://{host}:{around.server_port}" if host else NONE
+    return f"https://{host}:{around.server_port}" if host else ""
 
 
 def _propose_certificate(around: Surroundings, _: Answers) -> str:
@@ -127,7 +138,7 @@ def _propose_default(around: Surroundings, answers: Answers) -> str:
 
 def _propose_lines(around: Surroundings, _: Answers) -> str:
     lines = around.asterisk.endpoints.lines if around.asterisk is not None else ()
-    return ", ".join(f"{line.channel}={line.number}" if line.number else line.channel for line in lines) or NONE
+    return ", ".join(f"{line.channel}={line.number}" if line.number else line.channel for line in lines)
 
 
 def _propose_prefix(around: Surroundings, prefix: str) -> str:
@@ -139,7 +150,7 @@ def _propose_prefix(around: Surroundings, prefix: str) -> str:
     return f"{prefix}{{number}}" if re.search(rf"_{prefix}[XZN.\[]", text) else "{number}"
 
 
-def _numbers(text: str) -> None:
+def _numbers(text: str, _: Answers) -> None:
     if "{number}" not in text or not re.fullmatch(r"[0-9*#+]*\{number\}", text):
         raise ValueError("digits and then {number}: 8{number}, or {number} alone")
 
@@ -182,7 +193,7 @@ QUESTIONS = (
     Question(
         "area_code",
         "Area code",
-        "for numbers of five to seven digits; empty: there are none",
+        f"for numbers of five to seven digits; `{NONE}`: nobody dials such",
         lambda around, _: around.place.area_code,
         _field(Numbering, "area_code"),
     ),
@@ -203,9 +214,9 @@ QUESTIONS = (
     Question(
         "default_extension",
         "Extension for calls that reach nobody",
-        "a call in the night is a missed call of somebody; an employee in Planfix must have it; empty: of nobody",
+        f"a call in the night is a missed call of somebody; an employee in Planfix must have it; `{NONE}`: of nobody",
         _propose_default,
-        _field(Numbering, "default_extension"),
+        _extension,
     ),
     Question(
         "recordings",

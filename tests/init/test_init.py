@@ -310,22 +310,32 @@ class TestAsking:
         place = setup(tmp_path, PLAIN)
         answers = [
             "http://pbx.example.com", URL, "proxy",  # public_url twice, certificate
-            "Russia", "RU", "495", "(", r"1\d\d", "", "101", "", "", "",
+            "Russia", "RU", "none", "(", r"1\d\d", "", "nobody", "101", "", "", "",
         ]  # fmt: skip
         result = place.well(answers="\n".join(answers) + "\n")
         assert "Planfix sends clicks there" in result.output
         assert "Public address of this daemon [" in result.output
-        assert result.output.count("allowed: ") == 3
+        assert result.output.count("allowed: ") == 4
         config = place.config()
         assert config.numbering.extensions == r"1\d\d"
         assert config.numbering.default_extension == "101"
+        assert config.numbering.area_code == ""
         assert config.trunks[0].channel == "PJSIP/provider"
+
+    def test_ended_while_it_asks_it_has_changed_nothing(self, tmp_path: Path) -> None:
+        place = setup(tmp_path, PLAIN)
+        before = place.everything()
+        result = place.run(answers=f"{URL}\nproxy\n")
+        assert result.exit_code == 1
+        assert "nothing was changed" in result.output
+        assert place.everything() == before
 
     @pytest.mark.parametrize(
         "wrong",
         [
             ("--public-url", "http://pbx.example.com"), ("--public-url", f"{URL}/planfix"), ("--country", "Russia"),
             ("--extensions", ".*"), ("--trunks", "provider"), ("--national", "8"), ("--certificate", "fullchain.pem"),
+            ("--default-extension", "nobody"),
         ],
     )  # fmt: skip
     def test_a_wrong_option_is_told_and_nothing_is_done(self, tmp_path: Path, wrong: tuple[str, str]) -> None:
