@@ -10,7 +10,7 @@ from ami_planfix.config.model import Config
 from ami_planfix.config.schema import is_secret, section_of
 from ami_planfix.config.section import Section
 from ami_planfix.config.source import Value, read
-from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, well
+from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, untried, well
 from ami_planfix.doctor.patient import Account, Patient
 from ami_planfix.doctor.patient import service as service_of
 from ami_planfix.status import State
@@ -40,7 +40,8 @@ OBSERVES = Fault(
     "daemon-observes",
     "daemon",
     "it looks on and sends nothing (`run --observe`)",
-    "if the pilot is over: `systemctl revert ami-planfix`, `systemctl restart ami-planfix`",
+    "if the pilot is over: take both lines `ExecStart=` out (`systemctl edit ami-planfix`), then "
+    "`systemctl restart ami-planfix`",
     Sign.WARNING,
 )
 UNWELL = Fault(
@@ -82,7 +83,8 @@ async def daemon(patient: Patient) -> AsyncIterator[Finding]:
     """See whether it runs, and as what."""
     running = patient.running
     if running is None:
-        yield AWAY.found(patient.away)
+        why = patient.away
+        yield AWAY.found(why) if patient.health is None else untried("daemon", f"it runs, and cannot be asked: {why}")
         return
     if running.version != __version__:
         yield OTHER_VERSION.found(f"{running.version} runs, {__version__} is installed")

@@ -20,11 +20,18 @@ TAKEN = Fault(
     "a port that the daemon needs is another program's, or is not for it",
     "another port for `{key}`, or end who has it",
 )
+SHUT = Fault(
+    "port-shut",
+    "port",
+    "a port is free, and the daemon does not listen there",
+    "it says why; a certificate: see there. It tries again by itself, `systemctl reload ami-planfix` at once",
+)
 SOCKET = Fault(
     "control-socket",
     "socket",
     "commands cannot reach the daemon by its socket",
-    "`admin.socket`, `admin.group`: the daemon's user must own the folder, and be in that group (SupplementaryGroups=)",
+    "the daemon's user must own the folder of `admin.socket`, and be in `admin.group` (SupplementaryGroups=); what "
+    "else has that name must go: another daemon, or a file that it left",
     Sign.WARNING,
 )
 
@@ -40,7 +47,8 @@ class _Port(NamedTuple):
 async def ports(patient: Patient) -> AsyncIterator[Finding]:
     """Look at each port: while the daemon runs it says itself, else whether it could be had."""
     for port in _ports(patient.config):
-        finding = _of_running(patient, port) if patient.running is not None else _of_free(port)
+        runs = patient.running is not None or patient.health is not None
+        finding = _of_running(patient, port) if runs else _of_free(port)
         if finding is not None:
             yield finding
 
@@ -53,11 +61,13 @@ def _ports(config: Config) -> Iterator[_Port]:
 
 
 def _of_running(patient: Patient, port: _Port) -> Finding | None:
-    part = patient.daemon().part(port.part)
+    part = patient.part(port.part)
     if part is None or part.state is State.OFF:
         return None
     if part.state is State.WELL:
         return well("port", f"{port.address} is ours ({port.key})")
+    if _try(port.address) is None:
+        return SHUT.found(f"{part.detail or part.state} ({port.key})")
     return TAKEN.found(f"{part.detail}{_by_whom(port.address)}", key=port.key)
 
 
@@ -82,11 +92,12 @@ def _try(address: Address) -> int | None:
 
 
 async def control(patient: Patient) -> AsyncIterator[Finding]:
-    """See whether the socket answers."""
+    """See whether the socket answers, if there is a daemon behind it."""
     if patient.running is not None:
         yield well("socket", f"{patient.config.admin.socket} answers")
-    elif patient.config.admin.socket.exists():
-        yield SOCKET.found(patient.away)
+    elif patient.health is not None:
+        part = patient.part("control")
+        yield SOCKET.found(part.detail if part is not None and part.state is State.FAILED else patient.away)
 
 
 def _by_whom(address: Address) -> str:

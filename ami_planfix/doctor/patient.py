@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import aiohttp
 from pydantic import BaseModel, TypeAdapter
 
 from ami_planfix.ami.asking import Visit as AmiVisit
@@ -18,7 +19,8 @@ from ami_planfix.ami.asking import visit
 from ami_planfix.ami.connection import Status
 from ami_planfix.ami.endpoints import Device, devices
 from ami_planfix.ami.settings import settings_of
-from ami_planfix.config.model import Config
+from ami_planfix.config.model import Admin, Config
+from ami_planfix.config.values import Address
 from ami_planfix.control import request
 from ami_planfix.doctor.finding import Untried
 from ami_planfix.errors import ActionRefused, AmiError, DaemonAway
@@ -50,10 +52,6 @@ class Running(BaseModel):
     called: Visit | None
     called_with_token: Visit | None
     troubles: list[dict[str, object]]
-
-    def part(self, name: str) -> PartState | None:
-        """Find what a part said last."""
-        return next((part for part in self.parts if part.part == name), None)
 
     @property
     def unwell(self) -> list[PartState]:
@@ -95,6 +93,8 @@ class Patient:
     running: Running | None = None
     away: str = ""
     """Why the daemon cannot be asked."""
+    health: list[PartState] | None = None
+    """What its parts say where anybody may ask (`/healthz`), if it cannot be asked; None: it does not run."""
     account: Account | None = None
     """None if there is no such account on this machine."""
     wanted_user: str = UNIT
@@ -137,6 +137,11 @@ class Patient:
             raise Untried("the daemon does not run, or cannot be asked")
         return self.running
 
+    def part(self, name: str) -> PartState | None:
+        """Find what a part of the daemon said last; None without one, or without a daemon."""
+        parts = self.running.parts if self.running is not None else self.health or []
+        return next((part for part in parts if part.part == name), None)
+
     def user(self) -> Account:
         """Give whom the daemon runs as; raises Untried if nobody knows."""
         if self.account is None:
@@ -162,6 +167,7 @@ async def meet(file: Path, config: Config, root: Path = Path("/")) -> AsyncItera
         )
     except (DaemonAway, ValueError) as fault:
         patient.away = str(fault)
+        patient.health = await _health(config.admin)
     _whose(patient)
     visiting = asyncio.get_running_loop().create_task(_visit(patient))
     try:
@@ -169,6 +175,31 @@ async def meet(file: Path, config: Config, root: Path = Path("/")) -> AsyncItera
     finally:
         visiting.cancel()
         await asyncio.gather(visiting, return_exceptions=True)
+
+
+async def _health(admin: Admin) -> list[PartState] | None:
+    """Ask a daemon that does not answer us at its socket how its parts are; None if there is none of ours."""
+    found = await _parts_at(admin.listen)
+    has_socket = any(part.part == "control" and part.state is State.WELL for part in found or ())
+    return None if has_socket and not _is_closed(admin.socket) else found  # another daemon's
+
+
+def _is_closed(socket: Path) -> bool:
+    """Tell whether a socket is there, and not for us."""
+    return os.path.exists(socket) and not os.access(socket, os.W_OK)
+
+
+async def _parts_at(listen: Address) -> list[PartState] | None:
+    host = "127.0.0.1" if listen.is_everywhere else listen.host
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listen.port}/healthz"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_DAEMON_WITHIN)) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            return TypeAdapter(list[PartState]).validate_python((await answer.json())["parts"])
+    except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 async def _visit(patient: Patient) -> None:

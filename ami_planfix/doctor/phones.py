@@ -161,6 +161,9 @@ async def default_extension(patient: Patient) -> AsyncIterator[Finding]:
         yield NO_DEFAULT.found("none")
     numbering = await _numbering(patient)
     owners = {numbering.party(device.name).extension for device in await patient.devices()}
+    if not owners:
+        yield untried("default extension", "Asterisk knows of no phone")
+        return
     configured = {who.extension for who in section.employees}
     strange = [f"{extension} ({where})" for where, extension in named.items() if extension not in owners | configured]
     if strange:

@@ -13,6 +13,7 @@ from ami_planfix.doctor import reach
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, untried, well
 from ami_planfix.doctor.patient import Patient
 from ami_planfix.doctor.reach import Place
+from ami_planfix.status import State
 
 UNREADABLE = Fault(
     "certificate-unreadable",
@@ -140,6 +141,25 @@ async def public_address(patient: Patient) -> AsyncIterator[Finding]:
     if server is None:
         yield untried("public address", "there is no section `server`: reports only, no clicks, no recordings")
         return
+    why = _shut(patient)
+    async for finding in _go(patient, server):
+        if why and finding.fault in (AWAY.name, OTHER.name):
+            yield untried("public address", why)
+        else:
+            yield finding
+
+
+def _shut(patient: Patient) -> str:
+    """Tell why nobody of ours can answer at all; `''` if the door is open."""
+    if patient.running is None and patient.health is None:
+        return "the daemon does not run"
+    part = patient.part("server")
+    if part is not None and part.state is State.FAILED:
+        return "the daemon's own door is shut: see port"
+    return part.detail if part is not None and part.state is State.OFF else ""
+
+
+async def _go(patient: Patient, server: Server) -> AsyncIterator[Finding]:
     place = Place.of(server.public_url)
     url = f"{server.public_url}/planfix"
     try:

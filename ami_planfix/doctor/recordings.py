@@ -16,9 +16,10 @@ from ami_planfix.doctor import reach
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, untried, well
 from ami_planfix.doctor.patient import Account, Patient, group_name
 from ami_planfix.doctor.public import get
-from ami_planfix.recordings.audio import find_converter
+from ami_planfix.recordings import audio
 from ami_planfix.recordings.files import Shelf
 from ami_planfix.recordings.links import PATH
+from ami_planfix.recordings.waiting import PART
 
 FOLDER = Fault(
     "recordings-folder",
@@ -37,7 +38,15 @@ NO_CONVERTER = Fault(
     "recordings-converter",
     "mp3",
     "the program that makes mp3 is not installed: Planfix gets files as they are",
-    "`apt install ffmpeg`, or `sox libsox-fmt-mp3`; or say `recordings.format: original`",
+    "`apt install ffmpeg`, or `sox libsox-fmt-mp3`, then `systemctl restart ami-planfix`; or say "
+    "`recordings.format: original`",
+    Sign.WARNING,
+)
+NEW_CONVERTER = Fault(
+    "recordings-converter-new",
+    "mp3",
+    "what makes mp3 was installed after the daemon's start: Planfix still gets files as they are",
+    "`systemctl restart ami-planfix`: no report is lost",
     Sign.WARNING,
 )
 CACHE = Fault(
@@ -108,9 +117,11 @@ async def conversion(patient: Patient) -> AsyncIterator[Finding]:
     if section.format == "original":
         yield untried("mp3", "`recordings.format: original`: nothing is converted")
         return
-    found = find_converter(section.converter)
+    found = audio.find_converter(section.converter)
     if found is None:
         yield NO_CONVERTER.found("neither ffmpeg nor sox" if section.converter == "auto" else f"no {section.converter}")
+    elif _made_without(patient):
+        yield NEW_CONVERTER.found(f"{found.path} is there, and the daemon does not know of it")
     else:
         yield well("mp3", found.path)
     place = section.cache if section.cache.exists() else section.cache.parent
@@ -120,6 +131,12 @@ async def conversion(patient: Patient) -> AsyncIterator[Finding]:
     elif await account.may("w", place) is False:
         values = {"user": account.name, "group": account.group, "folder": section.cache}
         yield CACHE.found(f"{account.name} cannot write {place}", **values)
+
+
+def _made_without(patient: Patient) -> bool:
+    """Tell whether the running daemon found no converter when it began."""
+    part = patient.part(PART)
+    return part is not None and audio.NO_CONVERTER in part.detail
 
 
 async def links(patient: Patient) -> AsyncIterator[Finding]:

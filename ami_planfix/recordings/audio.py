@@ -30,6 +30,7 @@ from ami_planfix.recordings.processes import Processes
 
 log = structlog.get_logger("ami_planfix.recordings")
 
+NO_CONVERTER = "given as they are: neither ffmpeg nor sox is installed"
 FORGIVEN_AFTER = 600.0
 """Seconds until a conversion that failed is tried again."""
 _MOST_FAILURES = 1000
@@ -87,7 +88,7 @@ class Audio:
         if self._original:
             return "given as they are"
         if self._converter is None:
-            return "given as they are: neither ffmpeg nor sox is installed"
+            return NO_CONVERTER
         return f"given as mp3, made by {self._converter.program}"
 
     async def of(self, parts: Sequence[Part]) -> Opened:

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import trustme
 
 from ami_planfix.doctor import host, listeners
 from ami_planfix.doctor.finding import Sign
@@ -134,12 +135,33 @@ class TestPorts:
     async def test_nobody_has_a_port_that_is_free(self) -> None:
         assert listeners.holder_of(1) == ""
 
-    async def test_a_socket_at_which_nobody_answers(self, bed: Bed) -> None:
-        (bed.folder / "control.sock").touch()
-        await bed.has(listeners.SOCKET, "socket")
-        (bed.folder / "control.sock").unlink()
+    async def test_a_port_that_is_free_and_not_listened_at(self, bed: Bed) -> None:
+        certificate = trustme.CA().issue_cert("localhost")
+        key = bed.folder / "privkey.pem"
+        bed.sections["server"]["tls"] = {"certificate": str(bed.folder / "chain.pem"), "private_key": str(key)}
+        certificate.cert_chain_pems[0].write_to_path(bed.folder / "chain.pem")
         async with bed.daemon():
-            await bed.is_well("socket")
+            finding = await bed.has(listeners.SHUT, "ports")
+            assert str(key) in finding.found
+            (closed,) = await bed.findings("public address")
+            assert closed.sign is Sign.UNTRIED
+        certificate.private_key_pem.write_to_path(key)
+        async with bed.daemon():
+            await bed.is_well("ports")
+
+    async def test_a_socket_that_the_daemon_cannot_make(self, bed: Bed) -> None:
+        right = bed.sections["admin"]["socket"]
+        bed.sections["admin"]["socket"] = str(bed.folder / "nowhere/control.sock")
+        async with bed.daemon():
+            finding = await bed.has(listeners.SOCKET, "daemon", "ports", "socket", "public address")
+            assert "nowhere/control.sock" in finding.found
+        bed.sections["admin"]["socket"] = right
+        async with bed.daemon():
+            await bed.is_well("daemon", "ports", "socket")
+
+    async def test_a_socket_that_a_dead_daemon_left_is_no_fault_of_its_own(self, bed: Bed) -> None:
+        (bed.folder / "control.sock").touch()
+        await bed.has(host.AWAY, "daemon", "socket", "public address")
 
 
 async def test_it_is_told_whom_the_daemon_runs_as(bed: Bed) -> None:

@@ -116,7 +116,7 @@ class TestAddress:
             (finding,) = await bed.findings("public address")
         assert finding.sign is Sign.WELL
         (finding,) = await bed.findings("public address")
-        assert finding.fault == public.AWAY.name
+        assert finding.sign is Sign.UNTRIED
 
     async def test_a_name_that_is_not_found(self, bed: Bed) -> None:
         bed.sections["server"]["public_url"] = "https://pbx.example.invalid"

@@ -81,6 +81,15 @@ async def test_nothing_that_makes_mp3(bed: Bed, monkeypatch: pytest.MonkeyPatch)
     await bed.is_well("mp3")
 
 
+async def test_what_makes_mp3_is_installed_while_the_daemon_runs(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch)
+    async with bed.daemon():
+        installed(monkeypatch, "sox")
+        await bed.has(recordings.NEW_CONVERTER, "mp3")
+    async with bed.daemon():
+        await bed.is_well("mp3")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 async def test_a_cache_that_cannot_be_written(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, "ffmpeg")
