@@ -42,7 +42,7 @@ FRAMES: Mapping[str, Frame] = MappingProxyType(
     {
         "en": Frame(
             since="{} since {}.",
-            was="{} since {}. It was otherwise from {} on, for {}.",
+            was="{} since {}. The trouble had begun {} and lasted {}.",
             said="Said of it: {}",
             means="For calls: {}",
             waiting="Reports that wait for Planfix: {}; none is lost.",
@@ -59,13 +59,13 @@ FRAMES: Mapping[str, Frame] = MappingProxyType(
         ),
         "ru": Frame(
             since="{}: с {}.",
-            was="{}: с {}. До этого, с {}, было не так: {}.",
+            was="{}: с {}. Неполадка началась {}, длилась {}.",
             said="Причина: {}",
             means="Для звонков: {}",
             waiting="Сообщений ждёт отправки в Планфикс: {}; ни одно не потеряно.",
             none_waits="Ни одно сообщение не ждёт отправки в Планфикс.",
             remedy="Что делать: {}",
-            looks="Подробнее: `sudo ami-planfix doctor` на {}. Когда пройдёт, придёт ещё одно письмо.",
+            looks="Подробнее: `sudo ami-planfix doctor` на {}. Когда это пройдёт, вы узнаете.",
             test="Это проверка",
             tested="Будь это всерьёз, здесь стояло бы, что не так, что это значит для звонков и что делать.",
             moment="%d.%m.%Y %H:%M (UTC%z)",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from ami_planfix.config.section import Port, Seconds, Section
-from ami_planfix.config.values import FieldName, FilePath, HookUrl, Host, MailAddress, Secret, Text
+from ami_planfix.config.values import FieldName, FilePath, HookUrl, Host, MailAddress, MailAddresses, Secret, Text
 
 Patience = Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
 
@@ -45,7 +45,7 @@ class Mail(Section):
     username: Text = Field("", description="Who we are there; empty: it does not ask.")
     password: Secret = Field(SecretStr(""), description="The password that belongs to it.")
     sender: MailAddress = Field(description="From whom it comes.", examples=["pbx@example.com"])
-    to: tuple[MailAddress, ...] = Field(min_length=1, description="Who gets it.", examples=[["admin@example.com"]])
+    to: MailAddresses = Field(description="Who gets it.", examples=[["admin@example.com"]])
     timeout: Patience = Field(20, description="Seconds that sending may take; then we try again.")
 
 

@@ -161,6 +161,12 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return folder / value if isinstance(folder, Path) else Path(value)
 
 
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise NotAllowedError("at least one")
+    return value
+
+
 def _matching(pattern: str, allowed: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value, re.ASCII):
@@ -216,6 +222,7 @@ Text = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{0,200}", "one line of text")]
 MailAddress = Annotated[
     str, _matching(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", "a mail address: name@example.com")
 ]
+MailAddresses = Annotated[tuple[MailAddress, ...], AfterValidator(_not_empty)]
 Host = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,253}", "a host name or an address")]
 Extension = Annotated[str, _matching(r"[0-9A-Za-z_*#-]{1,32}", "an extension, such as 101")]
 NoExtension = Annotated[str, _matching(r"[0-9A-Za-z_*#-]{0,32}", "an extension, such as 101, or ''")]

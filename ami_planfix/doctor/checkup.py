@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from types import ModuleType
 from typing import NamedTuple
 
-from ami_planfix.doctor import asterisk, dialplan, host, listeners, phones, planfix, public, recordings, storage
+from ami_planfix.doctor import alerts, asterisk, dialplan, host, listeners, phones, planfix, public, recordings, storage
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, untried
 from ami_planfix.doctor.patient import Patient
 from ami_planfix.errors import AmiPlanfixError
@@ -53,6 +53,8 @@ CHECKS = (
     Check("recordings", "folder", recordings.folder),
     Check("recordings", "mp3", recordings.conversion),
     Check("recordings", "links", recordings.links),
+    Check("alerts", "webhook", alerts.webhook),
+    Check("alerts", "mail", alerts.mail),
 )
 AREAS = {
     "this machine": (host, listeners, storage),
@@ -62,6 +64,7 @@ AREAS = {
     "Planfix": (planfix,),
     "what Planfix calls": (public,),
     "recordings": (recordings,),
+    "alerts": (alerts,),
 }
 """Where the faults of each area stand."""
 

@@ -177,7 +177,7 @@ def _sorted(where: str, answer: _Answer, words: str) -> PlanfixError:
     if answer.status == 400:
         return ReportRefused(f"{where} refused it: {said}")
     if answer.status == 401:
-        return TokenRefused(f"{where} does not know our token: {said}; compare planfix.token with Planfix")
+        return TokenRefused(f"{where} does not know our token ({said}); compare planfix.token with Planfix")
     if answer.status == 429 or answer.status >= 500:
         return PlanfixUnreachable(f"{where} answered {said}", answer.retry_after)
     return PlanfixUnreachable(f"{where} answered {said}; is planfix.url the address that Planfix shows?")

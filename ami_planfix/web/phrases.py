@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from ami_planfix.alerts.phrases import PHRASES as ALERTS
+
 LANGUAGES = ("en", "ru")
 
 PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -119,6 +121,10 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "daemon": ("daemon", "программа"),
         "listens": ("listens", "слушает"),
         "until": ("until {}", "до {}"),
+        # What people were told of
+        "alerts": ("You have been told", "Вам сообщено"),
+        "way_webhook": ("by webhook", "вебхуком"),
+        "way_mail": ("by mail", "письмом"),
         # The password
         "password": ("Password", "Пароль"),
         "log_in": ("Log in", "Войти"),
@@ -131,7 +137,8 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
 def words(language: str) -> dict[str, str]:
     """Give all phrases in one language."""
     at = LANGUAGES.index(language)
-    return {name: both[at] for name, both in PHRASES.items()}
+    told = {f"alert_{trouble.value}": phrase.what for trouble, phrase in ALERTS[language].items()}
+    return {name: both[at] for name, both in PHRASES.items()} | told
 
 
 def choose(wanted: str, accepted: str) -> str:

@@ -28,6 +28,13 @@ dids:
     data: {utm_source: site}
 backfill:
   cdr: mysql://freepbxuser:hush-of-mysql@localhost/asteriskcdrdb
+alerts:
+  after: 60
+  webhook:
+    url: https://api.telegram.org/bot1:hush-of-the-bot/sendMessage
+    body: {chat_id: '-1001', key: hush-in-the-body, key_file: hush-that-is-no-file}
+    token_file: token-of-the-hook
+  mail: {sender: pbx@example.com, to: [admin@example.com], password: hush-of-the-mail}
 secrets: hush-unknown-section
 other: {deep: [hush-deep]}
 """
@@ -49,7 +56,10 @@ def test_no_secret_in_any_form_and_all_the_rest(tmp_path: Path) -> None:
     assert found["storage"]["url"] == "postgresql://planfix:[redacted]@db.example.com/planfix"
     assert found["dids"] == [{"number": "74951230001", "data": {"utm_source": "site"}}]
     assert found["backfill"]["cdr"] == "mysql://freepbxuser:[redacted]@localhost/asteriskcdrdb"
-    assert list(found) == ["ami", "planfix", "server", "storage", "dids", "backfill", "secrets", "other"]
+    assert found["alerts"]["after"] == "60"
+    assert found["alerts"]["webhook"]["token_file"] == "token-of-the-hook"
+    assert found["alerts"]["mail"]["to"] == ["admin@example.com"]
+    assert list(found) == ["ami", "planfix", "server", "storage", "dids", "backfill", "alerts", "secrets", "other"]
 
 
 def test_where_a_secret_comes_from_is_told_and_it_is_not_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import { el, keyed, moment, name, say, show, t, words } from "./dom.js";
 import { openTimeline } from "./timeline.js";
 
+const WAYS = { webhook: "way_webhook", mail: "way_mail" };
 const STATES = { well: "well", waiting: "state_waiting", failed: "failed", off: "off" };
 
 export const partName = (part) => words[`part_${part}`] ?? part;
@@ -62,6 +63,18 @@ function makeDaemon() {
   node.append(parts.pbx, parts.owner, cell, parts.waiting, parts.dead);
   node.parts = parts;
   return node;
+}
+
+export function drawAlerts(alerts) {
+  const section = document.getElementById("alerts");
+  const told = alerts.filter((alert) => alert.told.length);
+  show(section, told.length > 0);
+  keyed(section.querySelector("ol"), told, (alert) => alert.trouble, () => line("li"), (node, alert) => {
+    name(node, "error");
+    say(node.parts.what, t(`alert_${alert.trouble}`));
+    say(node.parts.when, t("since", moment(alert.since)));
+    say(node.parts.said, alert.told.map((way) => t(WAYS[way])).join(", "));
+  });
 }
 
 export function drawErrors(errors) {

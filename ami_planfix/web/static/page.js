@@ -3,7 +3,7 @@
 import { order } from "./ask.js";
 import { changeCalls, setCalls, tick as tickCalls } from "./calls.js";
 import { clock, name, say, show, t, time } from "./dom.js";
-import { drawDaemons, drawErrors, drawLookups, drawParts, drawRecordings, partName, placeOf } from "./lists.js";
+import { drawAlerts, drawDaemons, drawErrors, drawLookups, drawParts, drawRecordings, partName, placeOf } from "./lists.js";
 import { listen } from "./live.js";
 import { drawOutbox, tick as tickOutbox } from "./outbox.js";
 import { drawToday } from "./plot.js";
@@ -16,6 +16,7 @@ const DRAW = {
   lookups: drawLookups,
   errors: drawErrors,
   daemons: drawDaemons,
+  alerts: drawAlerts,
 };
 const known = {};
 
