@@ -18,6 +18,7 @@ from aiohttp import ClientSession, UnixConnector
 from ami_planfix.ami import capture
 from ami_planfix.config.load import load
 from ami_planfix.config.model import Config
+from ami_planfix.control import request
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix
 
@@ -87,6 +88,10 @@ class Home:
         async with ClientSession(connector=connector) as session, session.get(f"http://daemon{path}") as answer:
             found: dict[str, object] = await answer.json()
             return found
+
+    async def order(self, path: str, body: dict[str, object]) -> dict[str, object]:
+        """Have the daemon do something."""
+        return await request(self.folder / "control.sock", "POST", path, body=body)
 
     @asynccontextmanager
     async def daemon(self, *arguments: str, watchdog: float | None = None) -> AsyncIterator["Process"]:

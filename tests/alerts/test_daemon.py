@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ami_planfix.control import request
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix, refuse, refuse_token
 from tests.alerts.receiving import Hook, PostOffice
@@ -116,12 +115,12 @@ async def test_reports_wait_for_a_planfix_that_is_away(night: Night) -> None:
     await night.told("began reports", "over reports")
 
 
-async def test_refused_reports_are_told_until_somebody_has_dealt_with_them(night: Night, tmp_path: Path) -> None:
+async def test_refused_reports_are_told_until_somebody_has_dealt_with_them(night: Night) -> None:
     night.place.planfix.fault_for = lambda _: refuse("No employee has this short code")
     await night.place.play(OUTGOING)
     await night.told("began refused")
     night.place.planfix.fault_for = lambda _: None
-    await request(tmp_path / "control.sock", "POST", "/deliveries/retry", (), {"ids": None})
+    await night.place.order("/deliveries/retry", {"ids": None})
     await night.told("began refused", "over refused")
 
 
