@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 _SECTION = re.compile(r"\[([^\]]+)\](?:\(([^)]*)\))?")
 _INCLUDE = re.compile(r"#(?:try)?include\s+[<\"]?([^>\"\s]+)", re.IGNORECASE)
-_COMMENT = re.compile(r";--.*?--;", re.DOTALL)
+_COMMENT = re.compile(r";--.*?(?:--;|\Z)", re.DOTALL)
 _DEPTH = 10
 
 

@@ -1,7 +1,6 @@
 """`capture`: writes what Asterisk says, for `replay` and for whoever is to help."""
 
 import asyncio
-import os
 import signal
 import sys
 from contextlib import suppress
@@ -14,7 +13,7 @@ from ami_planfix.ami.asking import visit
 from ami_planfix.ami.capture import Writer
 from ami_planfix.ami.settings import settings_of
 from ami_planfix.cli.options import DEFAULT, config_option
-from ami_planfix.cli.output import tell
+from ami_planfix.cli.output import private_file, tell
 from ami_planfix.config.load import load
 from ami_planfix.config.model import Ami
 from ami_planfix.errors import CaptureError
@@ -38,17 +37,13 @@ def capture(config: Path | None, output: Path | None, seconds: float | None) -> 
     """
     section = load(config or DEFAULT, {"ami"}).ami
     try:
-        stream = sys.stdout.buffer if output is None else _created(output)
+        stream = sys.stdout.buffer if output is None else private_file(output)
     except OSError as fault:
         raise CaptureError(f"{output}: cannot be written: {fault.strerror}") from fault
     tell("capturing; Ctrl-C ends it")
     count = asyncio.run(_capture(section, stream, seconds))
     tell(f"{count} messages captured")
     return 0
-
-
-def _created(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
 
 
 async def _capture(section: Ami, stream: BinaryIO, seconds: float | None) -> int:

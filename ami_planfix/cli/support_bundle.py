@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import secrets
 import tarfile
 import time
@@ -15,7 +14,7 @@ from ami_planfix.bundle.contents import PIECES, Piece, gather, hidden, newest_ca
 from ami_planfix.bundle.hiding import Hiding
 from ami_planfix.cli.main import WELL
 from ami_planfix.cli.options import DEFAULT, config_option
-from ami_planfix.cli.output import tell
+from ami_planfix.cli.output import private_file, tell
 from ami_planfix.errors import AmiPlanfixError
 
 
@@ -54,12 +53,11 @@ def support_bundle(config: Path | None, output: Path | None, recorded: Path | No
 def _pack(file: Path, pieces: list[Piece]) -> None:
     """Write the file, for its owner alone from its first byte on."""
     try:
-        stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
+        stream = private_file(file)
     except OSError as fault:
         raise AmiPlanfixError(f"{file}: cannot be written: {fault.strerror}") from fault
     folder = file.name.removesuffix(".gz").removesuffix(".tar")
     with stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        os.fchmod(stream.fileno(), 0o600)
         for piece in pieces:
             data = piece.text.encode("utf-8", "surrogateescape")
             info = tarfile.TarInfo(f"{folder}/{piece.name}")

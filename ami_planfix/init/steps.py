@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 from ami_planfix.errors import ConfigurationError
@@ -85,20 +86,33 @@ def _write(step: File, machine: Machine, tell: Tell, dry_run: bool, secrets: lis
 
 
 def _replace(path: Path, step: File, machine: Machine) -> None:
-    """Write a file in one go: nobody ever reads half of it, or before it has its rights."""
+    """Write a file in one go: nobody ever reads half of it, or before it has its rights.
+
+    Its folder may belong to somebody who is not root (FreePBX: /etc/asterisk): nothing that lies there leads elsewhere.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        file.write(step.text)
+    if path.is_symlink():
+        raise ConfigurationError(
+            f"{step.path} is a symbolic link, which root does not follow here: put the file itself in its place, or "
+            "write with `init --print`"
+        )
     model = path if path.exists() else machine.at(step.like) if step.like else None
     if model is not None and model.exists():
         status = model.stat()
-        mode, owner, group = status.st_mode & 0o7777, status.st_uid, status.st_gid
+        mode, owner, group = status.st_mode & 0o777, status.st_uid, status.st_gid
     else:
         mode, owner, group = step.mode, -1, _gid(machine, step.group)
-    os.chown(fresh, owner, group)
-    os.chmod(fresh, mode)
-    os.replace(fresh, path)
+    fresh = path.with_name(f".{path.name}.{token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(step.text)
+            os.fchown(descriptor, owner, group)
+            os.fchmod(descriptor, mode)
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def _make(step: Folder, machine: Machine, tell: Tell, dry_run: bool) -> bool:

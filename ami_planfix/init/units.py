@@ -4,6 +4,7 @@ import grp
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from ami_planfix.errors import ConfigurationError
 from ami_planfix.init.manager import USER
@@ -61,7 +62,7 @@ def renewal(lineage: str) -> File:
     """Have certbot copy the certificate whenever it was renewed."""
     text = (
         "#!/bin/sh\n# Written by `ami-planfix init`: the daemon is not root and reads copies.\nset -e\n"
-        f'[ "$RENEWED_LINEAGE" = {lineage} ] || exit 0\n'
+        f'[ "$RENEWED_LINEAGE" = {quote(lineage)} ] || exit 0\n'
         f'install -m 640 -g {USER} "$RENEWED_LINEAGE/fullchain.pem" "$RENEWED_LINEAGE/privkey.pem" /etc/ami-planfix/\n'
         f"systemctl reload {USER}\n"
     )

@@ -256,6 +256,21 @@ class TestOthersFiles:
         assert place.config().makecall.channel == "SIP/{extension}"
         assert place.config().numbering.country == "DE"
 
+    @pytest.mark.parametrize("planted", [".manager_custom.conf.new", "manager_custom.conf"])
+    def test_what_asterisks_user_plants_in_its_folder_leads_root_nowhere(self, tmp_path: Path, planted: str) -> None:
+        place = setup(tmp_path, FREEPBX)
+        victim = tmp_path / "etc/shadow"
+        victim.write_text("root:*:\n")
+        victim.chmod(0o600)
+        trap = tmp_path / "etc/asterisk" / planted
+        trap.unlink(missing_ok=True)
+        trap.symlink_to(victim)
+        result = place.run("--yes", *PROXY)
+        assert victim.read_text() == "root:*:\n"
+        assert (victim.stat().st_uid, stat.S_IMODE(victim.stat().st_mode)) == (0, 0o600)
+        assert (result.exit_code == 0) == (planted != "manager_custom.conf"), result.output
+        assert trap.is_symlink()
+
 
 class TestLookingOnly:
     def test_a_dry_run_shows_what_would_be_and_changes_nothing(self, tmp_path: Path) -> None:
