@@ -11,6 +11,7 @@ import sys
 from collections import Counter, deque
 from datetime import UTC, datetime
 from enum import StrEnum
+from textwrap import indent
 from typing import TextIO
 
 import structlog
@@ -20,6 +21,8 @@ _SECRET_KEY = re.compile(r"token|secret|password|passwd|authorization|cookie|api
 _SECRET_TEXT = re.compile(
     r"(?i)\b((?:planfix_)?token|secret|password|pbxToken)(\"?\s*[=:]\s*\"?)(?!\[redacted\])[^\s&\"',;}]+"
 )
+_OF_LINES = ("exception", "stack")
+"""Keys whose values have more than one line."""
 REDACTED = "[redacted]"
 
 KEPT = 50
@@ -58,10 +61,19 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def disarm_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Write what could steer a terminal as its code: a caller's name, a server's words, a request's line."""
+    """Write what could steer a terminal or begin a line as its code: a caller's name, a server's words."""
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable():
-            event[key] = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in value)
+            kept = "\n\t" if key in _OF_LINES else ""
+            event[key] = "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in value)
+    return event
+
+
+def indent_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Indent a traceback, which quotes whatever it failed at: nobody else begins a line (fail2ban reads them)."""
+    for key in _OF_LINES:
+        if isinstance(value := event.get(key), str):
+            event[key] = indent(value, "  ")
     return event
 
 
@@ -108,10 +120,11 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
         redact_event,
         disarm_event,
         _keep_troubles,
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=32),
     ]
+    if as_json:
+        last.append(structlog.processors.JSONRenderer(ensure_ascii=False))
+    else:
+        last += [indent_event, structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=32)]
     if journal_reads(out):
         last.append(_priority_prefix)
     handler = logging.StreamHandler(out)

@@ -60,6 +60,26 @@ def test_no_stranger_steers_the_terminal_of_who_reads(form: Format) -> None:
     assert all(line.isprintable() for line in written.split("\n"))
 
 
+@pytest.mark.parametrize("form", [Format.TEXT, Format.JSON])
+def test_no_stranger_writes_a_line_of_the_log(form: Format) -> None:
+    """A line `wrong token address=...` has whoever is at that address banned."""
+    stream = io.StringIO()
+    configure("info", form, stream)
+    forged = "x\n12:00:00 [warning  ] wrong token                      address=192.0.2.1 times=9"
+    logger = structlog.get_logger("ami_planfix.web")
+    logger.warning("click refused", client=forged, reason=[forged])
+    logging.getLogger("asyncio").error("from %s", forged)
+    try:
+        int(forged)
+    except ValueError:
+        logger.exception("request failed", path=forged)
+    logger.error("request failed", exc_info=ValueError(forged))
+    lines = stream.getvalue().splitlines()
+    assert "Traceback" in stream.getvalue()
+    assert not [line for line in lines if line.startswith("12:00:00")]
+    assert len([line for line in lines if not line.startswith(" ")]) == 4
+
+
 def test_the_level_is_ours_and_libraries_are_heard_from_warning_on() -> None:
     stream = io.StringIO()
     configure("warning", Format.JSON, stream)
