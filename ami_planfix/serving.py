@@ -123,9 +123,10 @@ class Serving:
         parts, config = self._parts, self._parts.config
         self._stream = stream = Stream(Overview(_sources(parts)))
         sessions = Sessions(config.admin.password.get_secret_value())
-        guard = Guard(sessions, config.admin.hosts)
+        proxies = config.server.trusted_proxies if config.server is not None else ()
+        guard = Guard(sessions, config.admin.hosts, map(ip_network, proxies))
         page = Page(config.ami.name, sessions, guard, stream, control, explaining)
-        health = Admin(parts.board, lambda: parts.pipeline.alive, lambda: figures_of(parts))
+        health = Admin(parts.board, lambda: parts.pipeline.alive, lambda: figures_of(parts), guard.trusts)
         return self._opening(
             "admin",
             [*page.routes(), *health.routes(), *self._for_dialplan()],

@@ -13,10 +13,18 @@ from ami_planfix.web.answers import HEADERS, json_answer, refused
 class Admin:
     """Answers who watches over this machine."""
 
-    def __init__(self, board: Board, alive: Callable[[], bool], figures: Callable[[], Awaitable[Figures]]) -> None:
+    def __init__(
+        self,
+        board: Board,
+        alive: Callable[[], bool],
+        figures: Callable[[], Awaitable[Figures]],
+        trusts: Callable[[web.Request], bool],
+    ) -> None:
+        """Strangers, whom `trusts` does not know, are told whether we are well, but neither hosts nor files."""
         self._board = board
         self._alive = alive
         self._figures = figures
+        self._trusts = trusts
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Tell what to serve."""
@@ -26,23 +34,25 @@ class Admin:
             web.get("/metrics", self.metrics),
         ]
 
-    async def healthz(self, _request: web.Request) -> web.Response:
+    async def healthz(self, request: web.Request) -> web.Response:
         """Tell how all parts are; 503 only if the daemon itself is stuck: a restart mends nothing else."""
         alive = self._alive()
         parts = self._board.parts()
         worst = next((state for state in (State.FAILED, State.WAITING) if _any(parts, state)), State.WELL)
-        body = {
-            "status": worst.value if alive else "stuck",
-            "parts": [part._asdict() | {"state": part.state.value} for part in parts],
-        }
+        body: dict[str, object] = {"status": worst.value if alive else "stuck"}
+        if self._trusts(request):
+            body["parts"] = [part._asdict() | {"state": part.state.value} for part in parts]
         return json_answer(200 if alive else 503, body)
 
-    async def readyz(self, _request: web.Request) -> web.Response:
+    async def readyz(self, request: web.Request) -> web.Response:
         """Tell whether calls are heard and kept: 503 without Asterisk or storage, which no restart mends."""
         lacking = list(_lacking({part.part: part for part in self._board.parts()}))
         if not self._alive():
             lacking.append("the daemon is stuck")
-        return json_answer(503 if lacking else 200, {"ready": not lacking, "lacking": lacking})
+        body: dict[str, object] = {"ready": not lacking}
+        if self._trusts(request):
+            body["lacking"] = lacking
+        return json_answer(503 if lacking else 200, body)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Write the figures in Prometheus' text format."""

@@ -44,6 +44,6 @@ def json_answer(status: int, body: Mapping[str, object], headers: Mapping[str, s
     """Answer with any JSON object."""
     return web.Response(
         status=status,
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        body=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
         headers={**HEADERS, "Content-Type": "application/json; charset=utf-8", **(headers or {})},
     )

@@ -14,6 +14,7 @@ from ami_planfix.entries import State
 from ami_planfix.errors import StorageError
 from ami_planfix.planfix.messages import Wording, event_name, status_name
 from ami_planfix.web.answers import json_answer, refused, taken
+from ami_planfix.web.forms import Unreadable, read_body
 
 log = structlog.get_logger("ami_planfix.web")
 
@@ -101,8 +102,11 @@ class Control:
         return taken()
 
     async def _change(self, request: web.Request, change: "Change", said: str) -> web.Response:
+        body = await read_body(request)
+        if isinstance(body, Unreadable):
+            return body.answer()
         try:
-            ids = _ids(await request.read())
+            ids = _ids(body)
             count = await change(time.time(), ids)
         except ValueError:
             return refused(400, "ids: a list of numbers, or null for all dead letters")

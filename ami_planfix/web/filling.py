@@ -11,6 +11,10 @@ from ami_planfix.calls.reports import Report
 from ami_planfix.errors import AmiError, BackfillError, StorageError
 from ami_planfix.planfix.messages import Wording, as_json_line
 from ami_planfix.web.answers import json_answer, refused
+from ami_planfix.web.forms import Unreadable, read_body
+
+_FAR = 1e11
+"""Seconds since the epoch, long after all of us."""
 
 log = structlog.get_logger("ami_planfix.web")
 
@@ -29,8 +33,11 @@ class Filling:
 
     async def fill(self, request: web.Request) -> web.Response:
         """Take `{"since": SECONDS, "dry": true}`; answer what was missing."""
+        body = await read_body(request)
+        if isinstance(body, Unreadable):
+            return body.answer()
         try:
-            since, dry = _asked(await request.read())
+            since, dry = _asked(body)
             found = await self._records.look(self._asker, since, dry=dry)
         except ValueError:
             return refused(400, "since: seconds since the epoch; dry: true or false")
@@ -48,9 +55,14 @@ class Filling:
 
 
 def _asked(body: bytes) -> tuple[float, bool]:
-    given = json.loads(body)
+    try:
+        given = json.loads(body)
+    except RecursionError as fault:
+        raise ValueError from fault
     fields = given if isinstance(given, dict) else {}
     since, dry = fields.get("since"), fields.get("dry")
-    if not isinstance(since, int | float) or not isinstance(dry, bool):
+    if isinstance(since, bool) or not isinstance(since, int | float) or not isinstance(dry, bool):
         raise ValueError  # noqa: TRY004 - all that is wrong with it is one answer
+    if not 0 <= since < _FAR:
+        raise ValueError
     return float(since), dry

@@ -1,4 +1,4 @@
-"""Reads the form that a request carries: no other kind of body, no two readings of one field, in time."""
+"""Reads what a request carries, in time: a form that can be read in one way only, or a small body of any kind."""
 
 import asyncio
 from typing import NamedTuple
@@ -34,16 +34,25 @@ async def read_form(request: web.Request) -> dict[str, str] | Unreadable:
         return Unreadable(415, f"the body must be {_FORM}, not compressed")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         return Unreadable(415, "the form must be UTF-8")
+    body = await read_body(request)
+    return body if isinstance(body, Unreadable) else fields_of(body)
+
+
+async def read_body(request: web.Request) -> bytes | Unreadable:
+    """Read a body within `BODY_WITHIN` seconds; raise ConnectionError if its sender is gone."""
     if (request.content_length or 0) > BODY:
         return Unreadable(413, f"at most {BODY} bytes")
     try:
         async with asyncio.timeout(BODY_WITHIN):
-            body = await request.read()
+            return await request.read()
     except TimeoutError:
         return Unreadable(408, f"the body did not come within {BODY_WITHIN:g} seconds")
     except HttpProcessingError:
         return Unreadable(400, "the body is no valid HTTP")
-    return fields_of(body)
+    except RuntimeError as fault:
+        if request.transport is None:  # aiohttp has no other word for it
+            raise ConnectionResetError from fault
+        raise
 
 
 def fields_of(body: bytes) -> dict[str, str] | Unreadable:

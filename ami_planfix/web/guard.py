@@ -4,6 +4,8 @@ A browser on this machine can be made to ask us by any web site, so every reques
 
 - its Host is an address, this machine's name or one of `admin.hosts`: a site cannot make a name of its own lead here
   (DNS rebinding);
+- it is none that the browser makes for another site (`Sec-Fetch-Site`), but to show the page: or else a site could
+  have us ask Planfix, or take all places at the stream, without ever reading what we say;
 - what changes something carries the session's token, which no other site can read (CSRF), and no foreign Origin;
 - with `admin.password` all is behind it, but whether we are well and, for this machine itself, /metrics and /contact.
 """
@@ -22,7 +24,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from ami_planfix.web.answers import refused
-from ami_planfix.web.callers import UNKNOWN, read_address
+from ami_planfix.web.callers import Callers, Network, read_address
 from ami_planfix.web.sessions import Session, Sessions
 from ami_planfix.web.throttle import MOST_WAITING, WrongTokens
 
@@ -33,6 +35,8 @@ TOKEN_HEADER = "X-Token"  # noqa: S105 - a header's name
 LOGIN = "/login"
 _OPEN = re.compile(r"/healthz|/readyz|/login|/static/[^/]+")
 """For everybody."""
+_PAGES = ("/", LOGIN)
+"""Where a link of another site may lead."""
 _MACHINES = re.compile(r"/metrics|/contact")
 """For programs on this machine; for others with the password (`Authorization: Basic`, any name)."""
 
@@ -44,11 +48,13 @@ class Guard:
         self,
         sessions: Sessions,
         hosts: Iterable[str] = (),
+        trusted_proxies: Iterable[Network] = (),
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sessions = sessions
         self._hosts = {"localhost", socket.gethostname().lower(), *map(str.lower, hosts)}
+        self._callers = Callers(trusted_proxies=trusted_proxies)
         self._wrong = WrongTokens(clock)
         self._pause = pause
         self._waiting = 0
@@ -67,27 +73,33 @@ class Guard:
         """Find the session that a request belongs to."""
         return self._sessions.find(request.cookies.get(COOKIE, ""))
 
+    def trusts(self, request: web.Request) -> bool:
+        """Tell whether this is a program of this machine, or whoever knows the password if one is asked for."""
+        return _is_of_this_machine(request) or self.session_of(request) is not None
+
     async def password(self, request: web.Request, presented: str) -> web.Response | None:
         """Compare a password; what is to be answered if it is wrong, ever more slowly."""
         if self._sessions.knows(presented):
             return None
-        address = read_address(request.remote or "") or UNKNOWN
+        address = self._callers.address(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
         times, wait = self._wrong.count(address)
         log.warning("wrong password", address=str(address), times=times)
         if self._waiting >= MOST_WAITING:
-            return refused(429, "too many wrong passwords")
+            return _and_close(refused(429, "too many wrong passwords"))
         self._waiting += 1
         try:
             await self._pause(wait)
         finally:
             self._waiting -= 1
-        return refused(401, "this is not admin.password")
+        return _and_close(refused(401, "this is not admin.password"))
 
     async def _refuse(self, request: web.Request) -> web.StreamResponse | None:
         """Tell what to answer instead; None lets it through."""
         if not self._is_our_name(request.host):
             reason = f"{request.host[:64]} is no name of this machine; if it is meant to be one: admin.hosts"
             return refused(403, reason)
+        if _is_for_another_site(request):
+            return refused(403, "this comes from another site")
         if _MACHINES.fullmatch(request.path):
             return await self._refuse_machine(request)
         session = self.session_of(request)
@@ -106,9 +118,7 @@ class Guard:
         return None
 
     async def _refuse_machine(self, request: web.Request) -> web.Response | None:
-        peer = read_address(request.remote or "")
-        forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
-        if not self._sessions.asks or (peer is not None and peer.is_loopback and not forwarded):
+        if not self._sessions.asks or _is_of_this_machine(request):
             return None
         answer: web.Response | None = refused(401, "with the password of the page, as `Authorization: Basic`")
         if (presented := _basic(request.headers.get("Authorization", ""))) is not None:
@@ -128,6 +138,26 @@ class Guard:
         """Tell whether a browser sends this for a page of ours; what is no browser says nothing of it."""
         origin = request.headers.get("Origin")
         return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _is_of_this_machine(request: web.Request) -> bool:
+    peer = read_address(request.remote or "")
+    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return peer is not None and peer.is_loopback and not forwarded
+
+
+def _is_for_another_site(request: web.Request) -> bool:
+    """Tell whether a browser makes this for a page that is not ours; what is no browser says nothing of it."""
+    if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return False
+    leads_here = request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "document"
+    return not (leads_here and request.path in _PAGES)
+
+
+def _and_close(response: web.Response) -> web.Response:
+    """Let the next guess make a connection of its own."""
+    response.force_close()
+    return response
 
 
 def _basic(header: str) -> str | None:

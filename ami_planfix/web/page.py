@@ -47,7 +47,7 @@ class Page:
         """Tell what to serve."""
         return [
             web.get("/", self.page),
-            web.get("/live", self._stream.serve),
+            web.get("/live", self.live),
             web.get("/static/{name}", self.static),
             web.get("/language/{language}", self.language),
             web.get(LOGIN, self.login_form),
@@ -64,6 +64,10 @@ class Page:
         session = self._guard.session_of(request)
         token = session.token if session is not None else ""
         return _html("page.html", request, {"pbx": self._pbx, "token": token, "logs_in": self._sessions.asks})
+
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        """Tell what changes."""
+        return await self._stream.serve(request, self._guard.session_of(request))
 
     async def static(self, request: web.Request) -> web.Response:
         """Give a file of the page."""
@@ -99,15 +103,19 @@ class Page:
             return form.answer()
         wrong = await self._guard.password(request, form.get("password", ""))
         if wrong is not None:
-            return _html("login.html", request, {"pbx": self._pbx, "wrong": True}, wrong.status)
+            response = _html("login.html", request, {"pbx": self._pbx, "wrong": True}, wrong.status)
+            response.force_close()
+            return response
         response = _back_to("/")
         response.set_cookie(
-            COOKIE, self._sessions.begin(), max_age=int(KEPT), httponly=True, samesite="Strict", secure=request.secure
+            COOKIE, self._sessions.begin(), max_age=int(KEPT), httponly=True, samesite="Strict", secure=_by_tls(request)
         )
         return response
 
     async def log_out(self, request: web.Request) -> web.Response:
         """End the session."""
+        if self._sessions.asks:
+            self._stream.end(self._guard.session_of(request))
         self._sessions.end(request.cookies.get(COOKIE, ""))
         response = _back_to(LOGIN)
         response.del_cookie(COOKIE)
@@ -159,6 +167,11 @@ def _html(template: str, request: web.Request, values: Mapping[str, object], sta
         "Referrer-Policy": "same-origin",  # without any, browsers hide the Origin of our own forms too
     }
     return web.Response(status=status, body=text.encode(errors="replace"), headers=headers)
+
+
+def _by_tls(request: web.Request) -> bool:
+    """Tell whether a browser came over TLS; who lies about it is the only one who loses the cookie."""
+    return request.secure or request.headers.get("X-Forwarded-Proto", "") == "https"
 
 
 def _back_to(path: str) -> web.Response:

@@ -36,6 +36,7 @@ GONE_AFTER = 30_000
 @dataclass(eq=False, slots=True)
 class _Viewer:
     transport: asyncio.BaseTransport | None
+    session: object
     changes: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND))
 
     def let_go(self) -> None:
@@ -68,16 +69,16 @@ class Stream:
         """Tell how many look."""
         return len(self._viewers)
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one viewer, for as long as it looks."""
-        if len(self._viewers) >= MOST_VIEWERS or self._closed:
+    async def serve(self, request: web.Request, session: object = None) -> web.StreamResponse:
+        """Answer one viewer, for as long as it looks and its session goes on."""
+        if not self._viewers:
+            await self._begin()
+        if len(self._viewers) >= MOST_VIEWERS or self._closed:  # others may have come meanwhile
             return refused(503, f"{MOST_VIEWERS} browsers look already")
         headers = {**HEADERS, "Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
-        viewer = _Viewer(request.transport)
+        viewer = _Viewer(request.transport, session)
         _notice_sleep(request.transport)
-        if not self._viewers:
-            await self._begin()
         self._viewers.add(viewer)
         self.nobody.clear()
         try:
@@ -97,6 +98,12 @@ class Stream:
     def hurry(self) -> None:
         """Ask the database at the next look: somebody has changed something."""
         self._asked_at = float("-inf")
+
+    def end(self, session: object) -> None:
+        """Let the viewers of a session go, which is over."""
+        for viewer in self._viewers:
+            if viewer.session is session:
+                viewer.let_go()
 
     def close(self) -> None:
         """Let all viewers go."""

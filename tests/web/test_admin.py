@@ -15,7 +15,7 @@ from tests.making import some_figures
 class Machine:
     def __init__(self) -> None:
         self.board = Board()
-        self.alive = True
+        self.alive = self.trusts = True
         self.port = 0
 
     async def figures(self) -> Figures:
@@ -29,7 +29,8 @@ class Machine:
 @pytest.fixture
 async def machine() -> AsyncIterator[Machine]:
     found = Machine()
-    listener = Listener("admin", Admin(found.board, lambda: found.alive, found.figures).routes())
+    admin = Admin(found.board, lambda: found.alive, found.figures, lambda _: found.trusts)
+    listener = Listener("admin", admin.routes())
     found.port = await listener.open("127.0.0.1", 0)
     yield found
     await listener.close()
@@ -45,6 +46,13 @@ async def test_health_names_every_part_and_the_worst_state(machine: Machine) -> 
     assert "did not answer within 10 s" in body
     machine.board.say("planfix", State.FAILED, "token refused")
     assert '"status": "failed"' in (await machine.get("/healthz"))[1]
+
+
+async def test_strangers_are_told_no_hosts_and_no_files(machine: Machine) -> None:
+    machine.board.say("storage", State.FAILED, "database postgresql://planfix:***@db.internal/planfix: no route")
+    machine.trusts = False
+    assert await machine.get("/healthz") == (200, '{"status": "failed"}')
+    assert await machine.get("/readyz") == (503, '{"ready": false}')
 
 
 async def test_only_a_stuck_daemon_is_unhealthy(machine: Machine) -> None:

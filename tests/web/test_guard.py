@@ -2,9 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 
 import pytest
 from aiohttp import ClientSession, web
+from structlog.testing import capture_logs
 
 from ami_planfix.web.app import Listener
 from ami_planfix.web.guard import COOKIE, TOKEN_HEADER, Guard
@@ -18,11 +20,11 @@ PATHS = ("/", "/live", "/explain", "/healthz", "/readyz", "/login", "/static/pag
 class House:
     """A listener with a guard, and somebody who asks it."""
 
-    def __init__(self, password: str, hosts: tuple[str, ...] = ()) -> None:
+    def __init__(self, password: str, hosts: tuple[str, ...] = (), proxies: tuple[str, ...] = ()) -> None:
         self.clock = Clock()
         self.pauses: list[float] = []
         self.sessions = Sessions(password, self.clock)
-        self.guard = Guard(self.sessions, hosts, self.clock, self._pause)
+        self.guard = Guard(self.sessions, hosts, map(ip_network, proxies), self.clock, self._pause)
         self.port = 0
 
     async def ask(self, path: str = "/", method: str = "GET", key: str = "", **headers: str) -> int:
@@ -106,6 +108,36 @@ class TestChanges:
     async def test_nor_is_anybody_logged_in_from_another_site(self, closed: House) -> None:
         assert await closed.ask("/login", "POST", Origin="https://evil.example") == 403
         assert await closed.ask("/login", "POST") == 200
+
+
+class TestOtherSites:
+    """What a browser on this machine can be made to ask by any site, which never sees the answer."""
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    @pytest.mark.parametrize("path", ["/live", "/explain", "/contact", "/metrics", "/static/page.js", "/healthz"])
+    async def test_have_nothing_done(self, free: House, site: str, path: str) -> None:
+        for dest, mode in (("image", "no-cors"), ("empty", "cors"), ("iframe", "navigate"), ("document", "navigate")):
+            headers = {"Sec_Fetch_Site": site, "Sec_Fetch_Dest": dest, "Sec_Fetch_Mode": mode}
+            assert await free.ask(path, **headers) == 403
+        assert await free.ask(path, Sec_Fetch_Site="same-origin") == 200
+        assert await free.ask(path) == 200
+
+    async def test_may_link_to_the_page_alone(self, free: House, closed: House) -> None:
+        link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "document", "Sec_Fetch_Mode": "navigate"}
+        assert await free.ask("/", **link) == 200
+        assert await closed.ask("/login", **link) == 200
+        assert await closed.ask("/login", "POST", **link) == 403
+        assert await free.ask("/", **link | {"Sec_Fetch_Dest": "iframe"}) == 403
+
+
+class TestAddress:
+    async def test_of_a_guesser_behind_our_proxy_is_what_the_proxy_says(self) -> None:
+        wrong = b64encode(b"x:guess").decode()
+        with capture_logs() as log:
+            for proxies in (("127.0.0.1/32",), ()):
+                async for house in living(House(PASSWORD, proxies=proxies)):
+                    await house.ask("/metrics", Authorization=f"Basic {wrong}", X_Forwarded_For="192.0.2.7")
+        assert [line["address"] for line in log if line["event"] == "wrong password"] == ["192.0.2.7", "127.0.0.1"]
 
 
 class TestPassword:

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from itertools import count
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, TCPConnector, web
 
 from ami_planfix.web import stream as module
 from ami_planfix.web.app import Listener
 from ami_planfix.web.overview import Json, Overview
+from ami_planfix.web.sessions import Session
 from ami_planfix.web.stream import LOOKING, MOST_VIEWERS, Stream
 
 LIMIT = 10.0
@@ -45,13 +48,13 @@ class Viewer:
     """A browser that looks."""
 
     def __init__(self, lines: AsyncIterator[bytes]) -> None:
-        self._lines = lines
+        self.lines = lines
 
     async def told(self) -> tuple[str, dict[str, Any]]:
         """Wait for the next event; tell its name and what it says but the time."""
         name = ""
         async with asyncio.timeout(LIMIT):
-            async for line in self._lines:
+            async for line in self.lines:
                 if line.startswith(b"event: "):
                     name = line[7:].decode().strip()
                 if line.startswith(b"data: "):
@@ -62,8 +65,8 @@ class Viewer:
 
 
 class Theatre:
-    def __init__(self, seen: Seen, stream: Stream, port: int) -> None:
-        self.seen, self.stream, self.port = seen, stream, port
+    def __init__(self, seen: Seen, stream: Stream, port: int, sessions: Mapping[int, Session]) -> None:
+        self.seen, self.stream, self.port, self.sessions = seen, stream, port, sessions
 
     @asynccontextmanager
     async def viewer(self) -> AsyncIterator[Viewer]:
@@ -84,9 +87,15 @@ async def theatre(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Theatre]:
     monkeypatch.setattr(module, "PULSE", 0.05)
     seen = Seen()
     stream = Stream(seen)
-    listener = Listener("admin", [web.get("/live", stream.serve)])
+    visits = count(1)
+    sessions: dict[int, Session] = defaultdict(lambda: Session("", 0.0))
+
+    async def live(request: web.Request) -> web.StreamResponse:
+        return await stream.serve(request, sessions[next(visits)])
+
+    listener = Listener("admin", [web.get("/live", live)])
     port = await listener.open("127.0.0.1", 0)
-    yield Theatre(seen, stream, port)
+    yield Theatre(seen, stream, port, sessions)
     stream.close()
     await listener.close()
 
@@ -150,6 +159,26 @@ async def test_one_viewer_too_many_is_refused(theatre: Theatre) -> None:
         assert [answer.status for answer in answers] == [200] * MOST_VIEWERS + [503]
         for answer in answers:
             answer.close()
+
+
+async def test_nor_do_many_who_come_at_once_get_in(theatre: Theatre) -> None:
+    """They all find nobody there, and wait for the database together."""
+    url = f"http://127.0.0.1:{theatre.port}/live"
+    async with ClientSession(connector=TCPConnector(limit=0)) as session:
+        answers = await asyncio.gather(*(session.get(url) for _ in range(MOST_VIEWERS + 15)))
+        assert sorted(one.status for one in answers) == [200] * MOST_VIEWERS + [503] * 15
+
+
+async def test_who_has_logged_out_sees_no_more(theatre: Theatre) -> None:
+    async with theatre.viewer() as one, theatre.viewer() as other:
+        await one.told()
+        await other.told()
+        theatre.stream.end(theatre.sessions[1])
+        with suppress(ClientError):
+            async for _ in one.lines:
+                pass
+        assert theatre.stream.viewers == 1
+        await other.told()
 
 
 async def test_who_takes_nothing_is_let_go_and_the_others_go_on(theatre: Theatre) -> None:
