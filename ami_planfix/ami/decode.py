@@ -37,6 +37,7 @@ DATA_PREFIX = VARIABLE
 APPLICATIONS = menus.APPLICATIONS | {"Dial", "Monitor", "Queue"}
 """Dialplan applications whose `Newexten` is decoded; and whatever is first at a short exten of digits (`menus`)."""
 
+LONGEST_ID = 128  # characters; Asterisk's have about 20, and databases keep them in columns of a width
 LONGEST_CHOICE = 6
 """Digits that are pressed in a menu; longer extens are telephone numbers."""
 
@@ -164,13 +165,11 @@ _make_channel: Callable[[tuple[object, ...]], Channel] = partial(tuple.__new__, 
 
 def _needed_channel(values: Values) -> Channel:
     name, state, caller, connected, context, exten, uniqueid, linkedid = values
-    if not uniqueid or uniqueid == "none":  # `none`: a global variable was set
-        raise _IncompleteError
     # The same few strings come in every event of a call: interned, a call keeps each of them once.
     return _make_channel(
         (
-            intern(uniqueid),
-            intern(linkedid or uniqueid),
+            _needed(uniqueid),
+            _needed(linkedid or uniqueid),
             intern(name),
             _STATES[state] if state in _STATES else _number(state) or 0,
             "" if caller == "<unknown>" else caller,
@@ -206,7 +205,7 @@ def _known(value: str) -> str:
 
 
 def _needed(value: str) -> str:
-    if value in _NOT_AN_ID:
+    if not value or value in _NOT_AN_ID or len(value) > LONGEST_ID:
         raise _IncompleteError
     return intern(value)
 
@@ -226,7 +225,7 @@ def _id(header: str) -> _Column:
     return _single(header, _needed)
 
 
-_NOT_AN_ID = frozenset({"", "<null>", "<unknown>"})
+_NOT_AN_ID = frozenset({"", "<null>", "<unknown>", "none"})  # `none`: a global variable was set
 
 
 def _optional_id(header: str) -> _Column:
@@ -357,7 +356,7 @@ class _UserEventShape(_Shape):
         """Make the event: what it says are lines of their own."""
         text = _text_of(raw)
         uniqueid = _value(text, "Uniqueid")
-        if uniqueid in _NOT_AN_ID:
+        if uniqueid in _NOT_AN_ID or len(uniqueid) > LONGEST_ID:
             return None
         at = time_of(_value(text, _TIMESTAMP), arrival)
         return events.UserEvent(at, Uniqueid(intern(uniqueid)), _told_fields(text))

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from ami_planfix.ami.decode import LONGEST_ID
 from ami_planfix.ami.wire import Message
 from ami_planfix.calls.events import (
     BridgeId,
@@ -104,7 +105,8 @@ _NO_BRIDGE = Message(())
 
 def _present(item: Message, bridges: dict[str, Message], at: float) -> Present | None:
     uniqueid = Uniqueid(item.get("Uniqueid"))
-    if not uniqueid:
+    linkedid = Linkedid(item.get("Linkedid") or uniqueid)
+    if not uniqueid or len(uniqueid) > LONGEST_ID or len(linkedid) > LONGEST_ID:
         return None
     bridge = item.get("BridgeId")
     about = bridges.get(bridge, _NO_BRIDGE)
@@ -112,7 +114,7 @@ def _present(item: Message, bridges: dict[str, Message], at: float) -> Present |
     return Present(
         channel=Channel(
             uniqueid=uniqueid,
-            linkedid=Linkedid(item.get("Linkedid") or uniqueid),
+            linkedid=linkedid,
             name=item.get("Channel"),
             state=int(state) if state.isascii() and state.isdigit() else 0,
             caller=_known(item.get("CallerIDNum")),

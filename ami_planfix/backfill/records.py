@@ -16,7 +16,9 @@ CEL_KINDS = (
     "APP_START", "APP_END", "PARK_START", "PARK_END", "BRIDGE_START", "BRIDGE_END", "3WAY_START", "3WAY_END",
     "BRIDGE_ENTER", "BRIDGE_EXIT", "BLINDTRANSFER", "ATTENDEDTRANSFER",
 )  # fmt: skip
-_UNIQUEID = re.compile(r"[\x21-\x7e]{1,150}")
+_UNIQUEID = re.compile(r"[\x21-\x7e]{1,128}")
+_MOST = 10**9
+"""Of seconds and of counts; more is nonsense."""
 _EPOCH = re.compile(r"([0-9]{9,11})\.[0-9]{1,10}$")
 _IN_CLID = re.compile(r"<([^<>]*)>\s*$")
 
@@ -72,13 +74,13 @@ def cel_of(row: Mapping[str, Value], clock: Clock) -> Cel:
     """Read a row by the names of its columns (those of cel_odbc, cel_pgsql, cel_sqlite3_custom and FreePBX)."""
     uniqueid = _uniqueid(row)
     kind = _text(row, "eventtype", "eventname")
-    if kind.isdecimal():
+    if kind.isdecimal() and len(kind) < 4:
         kind = CEL_KINDS[int(kind)] if int(kind) < len(CEL_KINDS) else ""
     return Cel(
         kind=kind.upper(),
         at=_time(row, clock, uniqueid, "eventtime"),
         uniqueid=uniqueid,
-        linkedid=Linkedid(_text(row, "linkedid") or uniqueid),
+        linkedid=_linkedid(row, uniqueid),
         channel=_text(row, "channame"),
         caller=_text(row, "cid_num"),
         exten=_text(row, "exten"),
@@ -102,7 +104,7 @@ def cdr_of(row: Mapping[str, Value], clock: Clock) -> Cdr:
     found = _IN_CLID.search(_text(row, "clid"))
     return Cdr(
         uniqueid=uniqueid,
-        linkedid=Linkedid(_text(row, "linkedid") or uniqueid),
+        linkedid=_linkedid(row, uniqueid),
         sequence=_seconds(row, "sequence"),
         channel=_text(row, "channel"),
         dstchannel=_text(row, "dstchannel"),
@@ -135,11 +137,18 @@ def _uniqueid(row: Mapping[str, Value]) -> Uniqueid:
     return Uniqueid(text)
 
 
+def _linkedid(row: Mapping[str, Value], uniqueid: Uniqueid) -> Linkedid:
+    text = _text(row, "linkedid") or uniqueid
+    if not _UNIQUEID.fullmatch(text):
+        raise BadRecordError("no linkedid")
+    return Linkedid(text)
+
+
 def _text(row: Mapping[str, Value], *names: str) -> str:
     for name in names:
         value = row.get(name)
         if value is not None and value != "":
-            return str(value).strip()
+            return str(value).replace("\0", "").strip()  # PostgreSQL takes none
     return ""
 
 
@@ -156,15 +165,18 @@ def _time(row: Mapping[str, Value], clock: Clock, uniqueid: str, *names: str) ->
 
 def _seconds(row: Mapping[str, Value], name: str) -> int:
     try:
-        return max(0, int(float(row.get(name) or 0)))
-    except (ValueError, OverflowError) as fault:
+        found = float(row.get(name) or 0)
+    except ValueError as fault:
         raise BadRecordError(f"{name} is no number") from fault
+    if not found <= _MOST:
+        raise BadRecordError(f"{name} is no number")
+    return max(0, int(found))
 
 
 def _extra(text: str) -> Mapping[str, str]:
     try:
         found = json.loads(text) if text.startswith("{") else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     told = found.items() if isinstance(found, dict) else ()
-    return {str(name): str(value) for name, value in told if value != "N/A"}
+    return {str(name): str(value).encode(errors="replace").decode() for name, value in told if value != "N/A"}

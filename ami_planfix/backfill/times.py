@@ -6,6 +6,8 @@ from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _QUARTER = 900.0
+_FIRST_YEAR, _LAST_YEAR = 1970, 2100
+_FIRST, _LAST = 0.0, datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 _FITS = 120.0
 """Seconds by which the time of a record may differ from that in its Uniqueid."""
 
@@ -23,13 +25,14 @@ class WallClock:
         """
         if isinstance(value, datetime):
             return self._epoch(value, near)
-        if isinstance(value, int | float):
-            return float(value)
         text = str(value).strip()
         try:
-            return float(text)
+            at = float(text)
         except ValueError:
             return self._epoch(datetime.fromisoformat(text), near)
+        if not _FIRST <= at <= _LAST:
+            raise ValueError("no time of a call")
+        return at
 
     def shown(self, at: float) -> datetime:
         """Tell what this clock shows at a moment, without a zone."""
@@ -40,6 +43,8 @@ class WallClock:
         return datetime.fromtimestamp(at, UTC)
 
     def _epoch(self, moment: datetime, near: float | None) -> float:
+        if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+            raise ValueError("no time of a call")
         if moment.tzinfo is not None:
             return moment.timestamp()
         both = [moment.replace(tzinfo=self.zone, fold=fold).timestamp() for fold in (0, 1)]

@@ -286,7 +286,9 @@ def _originated(leg: Channel) -> bool:
     if leg.dial is None:
         return False
     source = leg.dial.source
-    while source is not None and source.is_local:
+    seen: set[events.Uniqueid] = set()  # in a circle only a hostile server has them dial
+    while source is not None and source.is_local and source.uniqueid not in seen:
+        seen.add(source.uniqueid)
         source = source.twin.dial.source if source.twin is not None and source.twin.dial is not None else None
     return source is None
 

@@ -1,7 +1,9 @@
 """The kinds of values that an administrator writes: addresses, URLs, numbers, secrets."""
 
 import re
+import time
 from ipaddress import ip_address, ip_network
+from itertools import product
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -9,6 +11,11 @@ from zoneinfo import available_timezones
 
 import phonenumbers
 from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo
+
+LONGEST_EXTENSION = 32
+"""Characters."""
+_TOO_LONG = 0.05
+"""Seconds of computing for one match; an ordinary one takes a millionth."""
 
 
 class NotAllowedError(ValueError):
@@ -150,7 +157,21 @@ def _extensions(value: str) -> str:
         raise NotAllowedError(f"a regular expression, such as \\d{{3,4}} ({error})") from None
     if pattern.fullmatch("") or pattern.fullmatch("79101234567"):
         raise NotAllowedError("a regular expression for your extensions alone: it must not match telephone numbers")
+    if _may_hang(pattern):
+        raise NotAllowedError("a regular expression without repetitions of repetitions, such as (\\d+)+: it may hang")
     return value
+
+
+def _may_hang(pattern: re.Pattern[str]) -> bool:
+    """Tell whether one digit over and over, perhaps behind another, keeps a pattern busy: callers may send that."""
+    digits = sorted({*filter(str.isalnum, pattern.pattern), "0", "a"})
+    for length in range(1, LONGEST_EXTENSION):
+        for first, digit in product(("", *digits), digits):
+            begun = time.thread_time()
+            pattern.fullmatch(f"{first}{digit * length}!"[:LONGEST_EXTENSION])
+            if time.thread_time() - begun > _TOO_LONG:
+                return True
+    return False
 
 
 def _path(value: object, info: ValidationInfo) -> Path:

@@ -16,7 +16,7 @@ PLUMBING = frozenset(
 _EIGHT = re.compile(r"-[0-9a-f]{8}(?:;[12])?$", re.ASCII | re.IGNORECASE)
 _ANY = re.compile(r"-[0-9a-f]{1,12}$", re.ASCII | re.IGNORECASE)
 _EIGHT_DRIVERS = frozenset({"PJSIP", "SIP", "SCCP", "LOCAL"})
-_AFTERLIFE = re.compile(r"(?:<(?:ZOMBIE|MASQ)>)+$")
+_AFTERLIFE = ("<ZOMBIE>", "<MASQ>")
 
 
 class Device(NamedTuple):
@@ -38,7 +38,10 @@ def devices(channel: str) -> tuple[Device, ...]:
     `PJSIP/my-line-0000001a` may be a device of that name, or a channel of `PJSIP/my-line`;
     `DAHDI/i1/89161234567-5` belongs to the span `DAHDI/i1`.
     """
-    text = _AFTERLIFE.sub("", channel.strip()).removeprefix("AsyncGoto/")
+    text = channel.strip()
+    while text.endswith(_AFTERLIFE):
+        text = text[: text.rindex("<")]
+    text = text.removeprefix("AsyncGoto/")
     driver, _, name = text.partition("/")
     driver = driver.upper()
     bare = (_EIGHT if driver in _EIGHT_DRIVERS else _ANY).sub("", name)

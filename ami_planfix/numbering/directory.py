@@ -13,6 +13,7 @@ from functools import lru_cache
 from ami_planfix.calls.parties import Did, Kind, Party
 from ami_planfix.calls.reports import Extension
 from ami_planfix.config.model import Config, Trunk
+from ami_planfix.config.values import LONGEST_EXTENSION
 from ami_planfix.numbering.channels import (
     PHONE_DRIVERS,
     PLUMBING,
@@ -113,9 +114,9 @@ class Numbering:
     def extension(self, raw: str) -> Extension | None:
         """Read an extension: one that was configured, that the PBX told of, or that looks like one."""
         found = Extension(raw)
-        if found in self._employees or found in self._learned_extensions or self._pattern.fullmatch(raw):
+        if found in self._employees or found in self._learned_extensions:
             return found
-        return None
+        return found if len(raw) <= LONGEST_EXTENSION and self._pattern.fullmatch(raw) else None
 
     def has_phone(self, extension: Extension) -> bool:
         """Tell whether the PBX or the configuration names this extension; until the PBX has, all may have one."""
@@ -253,7 +254,7 @@ class Numbering:
 
 
 def _extension_or_none(text: str) -> Extension | None:
-    return Extension(text) if text else None
+    return Extension(text) if 0 < len(text) <= LONGEST_EXTENSION else None
 
 
 def _plumbing(device: Device) -> Party | None:

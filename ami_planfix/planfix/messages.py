@@ -32,6 +32,8 @@ _STATUSES = {
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_LONE = re.compile("[\ud800-\udfff]")
+"""Halves of a character, as JSON can spell them: no database takes them."""
 _MOST_WORDS = 200
 _MOST_NAME = 200
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#-]{1,32}")
@@ -176,7 +178,7 @@ def _object(body: bytes) -> dict[str, object] | None:
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        return value.strip()
+        return _LONE.sub("\ufffd", value).strip()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

@@ -201,6 +201,13 @@ class TestGarbage:
     def test_a_channel_without_an_id_is_no_channel(self) -> None:
         assert decode(message("Newchannel", *channel_lines(uniqueid="")), ARRIVAL) is None
 
+    @pytest.mark.parametrize("header", ["Uniqueid", "Linkedid"])
+    def test_nor_is_one_whose_id_no_database_has_room_for(self, header: str) -> None:
+        """With PostgreSQL all that follows it would wait for ever to be written."""
+        for length, is_one in ((decoding.LONGEST_ID, True), (decoding.LONGEST_ID + 1, False)):
+            lines = [f"{header}: {'1' * length}" if one.startswith(header) else one for one in channel_lines()]
+            assert (decode(message("Newchannel", *lines), ARRIVAL) is not None) == is_one
+
     @given(st.sampled_from(sorted(decoding.SHAPES)), st.binary(), st.integers(0, 900))
     def test_nothing_makes_it_raise(self, name: bytes, noise: bytes, place: int) -> None:
         raw = b"Event: " + name + b"\r\n" + message("X", *channel_lines(), *channel_lines("Dest"))

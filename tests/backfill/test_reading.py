@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from ami_planfix.backfill import csvfiles
 from ami_planfix.backfill.reading import Found, Reader
-from ami_planfix.backfill.records import Value
+from ami_planfix.backfill.records import BadRecordError, Value, cel_of
+from ami_planfix.backfill.times import WallClock
 from ami_planfix.config.model import Backfill as Section
 from ami_planfix.errors import BackfillError
 from tests.backfill.making import NOW, cdr_row, cel_rows, csv_line
@@ -35,6 +36,36 @@ def fill(path: Path, table: str, rows: Iterable[dict[str, Value]], types: str = 
         connection.executemany(f"INSERT INTO {table} VALUES ({marks})", [[row.get(n) for n in names] for row in rows])
     connection.close()
     return f"sqlite:///{path}"
+
+
+class TestNonsense:
+    """What a broken Asterisk writes, or whoever has taken its database over."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"eventtime": "inf"}, {"eventtime": "nan"}, {"eventtime": "1e400"}, {"eventtime": "0001-01-01"},
+            {"eventtime": "9999-12-31 23:59:59"}, {"linkedid": "1" * 300}, {"linkedid": "a b"}, {"uniqueid": "1" * 300},
+        ],
+    )  # fmt: skip
+    def test_is_no_event(self, wrong: dict[str, Value]) -> None:
+        row = cel_rows()[0]
+        cel_of(row, WallClock("UTC").read)
+        with pytest.raises(BadRecordError):
+            cel_of(row | wrong, WallClock("UTC").read)
+
+    @pytest.mark.parametrize("extra", ['{"a":' * 100_000, "[" * 100_000, '{"a": "\\ud800"}', "9" * 5000])
+    async def test_tells_nothing_more(self, tmp_path: Path, extra: str) -> None:
+        first, *others = cel_rows()
+        url = fill(tmp_path / "cel.db", "cel", [first | {"extra": extra, "eventtype": "9" * 5000}, *others])
+        for one in (await read(reader(cel=url))).cels:
+            assert all(text.encode() is not None for text in one.extra.values())
+
+    @pytest.mark.parametrize("wrong", [{"duration": "1e308"}, {"billsec": "nan"}, {"sequence": "1e300"}])
+    async def test_is_no_record(self, tmp_path: Path, wrong: dict[str, Value]) -> None:
+        url = fill(tmp_path / "cdr.db", "cdr", [cdr_row(1) | wrong, cdr_row(2)])
+        found = await read(reader(cdr=url))
+        assert [one.sequence for one in found.cdrs] == [2]
 
 
 class TestTables:

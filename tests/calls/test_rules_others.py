@@ -370,3 +370,15 @@ class TestRule28Branches:
         leg = answered(history, phone, "PJSIP/fax", f"{CLIENT}@fax")
         history.hangs_up(leg, phone)
         assert said(history, trunks=ignored) == []
+
+
+class TestNonsense:
+    """What no Asterisk says, and whoever stands in its place may."""
+
+    def test_halves_that_dial_each_other_in_a_circle_are_nobodys_call(self, history: History) -> None:
+        one, other = history.local("101"), history.local("102")
+        history.say(events.DialBegin(history.at, one[1].now, other[0].now, ""))
+        history.say(events.DialBegin(history.at, other[1].now, one[0].now, ""))
+        leg = history.dials(one[1], "PJSIP/provider", f"{CLIENT}@provider")
+        history.hangs_up(leg)
+        assert said(history) == []

@@ -268,6 +268,10 @@ dids: {number: 1}
             ("server: {tls: {}}", "server.tls.certificate: is missing; allowed: such as /etc/"),
             ("server: {allow_from: [192.0.2.1/24]}", "server.allow_from[0]: '192.0.2.1/24' is not allowed"),
             ("numbering: {extensions: '[0-'}", "numbering.extensions: '[0-' is not allowed; allowed: a regular"),
+            (
+                "numbering: {extensions: '(\\d{1,2})+x'}",
+                "numbering.extensions: '(\\d{1,2})+x' is not allowed; allowed: a regular",
+            ),
             ("numbering: {extensions: '\\d+'}", "numbering.extensions: '\\d+' is not allowed; allowed: a regular"),
             ("dids: [{number: 1, data: {'a b': c}}]", "dids[0].data.a b: is not allowed as a key; allowed: letters"),
             ("dids: [{number: 123, data: {a: }}]", "dids[0].data.a: has no value"),

@@ -153,6 +153,7 @@ class TestAnswers:
             (b'{"error": {"a": 1}}', '{"error": {"a": 1}}'),
             (b"line\r\nline\x1b[31m\x00", "line line [31m"),
             (b"\xff", "\ufffd"),
+            (b'{"error": "no \\ud800 such"}', "no \ufffd such"),
             (b"", ""),
         ],
     )
