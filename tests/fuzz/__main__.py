@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, settings
 from tests.fuzz.asterisk import HostileAsterisk
 from tests.fuzz.captures import HostileCapture
 from tests.fuzz.configuration import HostileConfiguration
-from tests.fuzz.listeners import Admin, Control, FastAgi, Recordings, Server
+from tests.fuzz.listeners import Admin, Control, FastAgi, Page, Recordings, Server
 from tests.fuzz.planfix import HostilePlanfix
 from tests.fuzz.reading import Calls, Stream, Wire
+from tests.fuzz.records import HostileRecords
 from tests.fuzz.running import Run, Tally
 from tests.fuzz.target import Target
 
@@ -27,9 +28,11 @@ KINDS: tuple[type[Target], ...] = (
     HostilePlanfix,
     HostileConfiguration,
     HostileCapture,
+    HostileRecords,
     Server,
     Recordings,
     Admin,
+    Page,
     Control,
     FastAgi,
 )

@@ -13,12 +13,12 @@ from tests.fuzz import http
 from tests.fuzz.mutation import damaged, poison
 from tests.fuzz.script import dump, load, paced, play
 from tests.fuzz.target import Target
-from tests.fuzz.victim import CLIENT, Victim
+from tests.fuzz.victim import CLIENT, PASSWORD, Victim
 
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
 NOT_OURS = (b"Traceback", b"site-packages", b'File "/', b"aiohttp")
-LINK = "@LINK@"
-"""Stands in an input for the path of the recording's link, which is another one in each run."""
+LINK, KEY, TOKEN = "@LINK@", "@KEY@", "@TOKEN@"
+"""Stand in an input for the recording's link, and for what a page has that has logged in: others in each run."""
 
 
 class Door(Target):
@@ -44,7 +44,8 @@ class Door(Target):
 
     async def attempt(self, data: bytes) -> None:
         """Do the steps at the door."""
-        data = data.replace(LINK.encode(), self._victim.link.encode())
+        for mark, what in ((LINK, self._victim.link), (KEY, self._victim.key), (TOKEN, self._victim.token)):
+            data = data.replace(mark.encode(), what.encode())
         try:
             reader, writer = await self.knock()
         except ConnectionError:
@@ -65,6 +66,7 @@ class Door(Target):
         """Look at what it answered: no fault of ours, and nothing of our insides."""
         assert not any(word in heard for word in NOT_OURS), f"it tells of its insides: {heard[:500]!r}"
         assert PBX_TOKEN.encode() not in heard, "it tells the token"
+        assert PASSWORD.encode() not in heard, "it tells the password"
         statuses = [int(found[1]) for found in _STATUS.finditer(heard)]
         assert 500 not in statuses, f"it failed: {heard[:500]!r}"
         assert not heard or heard.startswith(b"HTTP/"), f"it answered with what is no HTTP: {heard[:200]!r}"
@@ -118,7 +120,8 @@ class Admin(Door):
 
     name = "admin"
     about = "HTTP to the listener for this machine"
-    _paths = (b"/healthz", b"/metrics", b"/contact", b"/", b"/events", b"/static/x", b"/calls", b"/deliveries/retry")
+    _paths = (b"/healthz", b"/readyz", b"/metrics", b"/contact", b"/", b"/live", b"/static/x", b"/static/page.js",
+              b"/language/ru", b"/login", b"/logout", b"/calls", b"/explain", b"/deliveries/retry")  # fmt: skip
 
     @property
     def port(self) -> int:
@@ -130,6 +133,32 @@ class Admin(Door):
         asked = b"/contact?phone=" + quote_from_bytes(poison(random, (CLIENT.encode(),))).encode()
         wishes = [(path, b"") for path in (*self._paths, asked, asked)]
         return dump(paced(random, http.request(random, [*wishes, (random.choice(self._paths), b"a=b")])))
+
+
+class Page(Admin):
+    """The status page, as somebody has it open who has logged in."""
+
+    name = "page"
+    about = "HTTP to the status page, with a session and its token, or nearly"
+
+    def make(self, random: Random) -> bytes:
+        """Make what is sent."""
+        value = quote_from_bytes(poison(random)).encode()
+        wishes = [(path, b"") for path in self._paths if path != b"/logout"]  # or nobody would be logged in any more
+        wishes += [
+            (b"/explain?call=" + value, b""),
+            (b"/explain/find?phone=" + value + b"&since=" + value, b""),
+            (b"/explain/find?phone=79101234567", b""),
+            (b"/language/" + value, b""),
+            (b"/login", b"password=" + value),
+            (b"/deliveries/drop", random.choice((b'{"ids": null}', b'{"ids": [999999999]}', b'{"ids": ["1"]}'))),
+            (b"/deliveries/retry", random.choice((b'{"ids": null}', b"[" * 15_000, b'{"ids":' * 2000, value))),
+        ]
+        cookie = random.choice((KEY.encode(),) * 5 + (b"", value, b"x" * 43))
+        token = random.choice((TOKEN.encode(),) * 5 + (b"", value, b"x" * 32))
+        site = random.choice((b"same-origin",) * 5 + (b"cross-site", b"none", b"", value))
+        known = b"Cookie: ami_planfix=" + cookie + b"; ami_planfix_language=" + value + b"\r\nX-Token: " + token
+        return dump(paced(random, http.request(random, wishes, [known, known, b"Sec-Fetch-Site: " + site])))
 
 
 class Control(Door):

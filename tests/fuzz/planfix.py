@@ -161,7 +161,7 @@ def _answer(random: Random) -> bytes:
 
 
 def _body(random: Random) -> bytes:
-    word = poison(random).decode("utf-8", "replace")
+    word = poison(random).decode("utf-8", "replace") + random.choice(("", "", "\ud800"))
     values: list[object] = [word, 103, 10**25, -1, 1.5, None, True, [], {}, [word], "103", "Иванов Пётр", {"a": word}]
     match random.randrange(6):
         case 0:

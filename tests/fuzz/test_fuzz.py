@@ -15,6 +15,7 @@ from tests.fuzz.captures import HostileCapture
 from tests.fuzz.configuration import HostileConfiguration
 from tests.fuzz.planfix import HostilePlanfix
 from tests.fuzz.reading import Calls, Stream, Wire
+from tests.fuzz.records import HostileRecords
 from tests.fuzz.running import Finding, Run
 from tests.fuzz.target import Target
 
@@ -67,7 +68,9 @@ def test_a_seed_repeats_a_run(name: str) -> None:
     assert target.make(Random("1/2")) == target.make(Random("1/2"))
 
 
-@pytest.mark.parametrize("kind", [Wire, Stream, Calls, HostilePlanfix, HostileConfiguration, HostileCapture])
+@pytest.mark.parametrize(
+    "kind", [Wire, Stream, Calls, HostilePlanfix, HostileConfiguration, HostileCapture, HostileRecords]
+)
 async def test_a_few_inputs_do_no_harm(kind: type[Target], tmp_path: Path) -> None:
     tally = await Run(kind(), 7, tmp_path, lambda line: None).spend(60, most=24)
     structlog.reset_defaults()

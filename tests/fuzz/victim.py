@@ -18,12 +18,14 @@ from ami_planfix.calls.reports import Extension
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix
 from ami_planfix.planfix.messages import Contact
+from ami_planfix.web.guard import COOKIE
 from tests.daemon_process import CAPTURES, PBX_TOKEN, Home, Place, Process, expected
 from tests.fuzz.memory import resident
 from tests.recordings.sounds import write_tone
 
 STORY = "recording/recorded_on_client_channel"
 CLIENT = "79101234567"
+PASSWORD = "the-password-of-the-page"
 PATIENCE = 20.0
 """Seconds that an honest wish may take."""
 MOST_MEMORY = 200 * 1024 * 1024
@@ -40,6 +42,8 @@ class Victim:
     home: Home
     link = ""
     """The path of a link to a recording that is there."""
+    key = token = ""
+    """Of somebody who has logged in to the status page."""
 
     async def __aenter__(self) -> Self:
         self._stack = stack = AsyncExitStack()
@@ -59,10 +63,13 @@ class Victim:
             "directory": str(self._monitor), "format": "original", "cache": str(folder / "cache"),
         }  # fmt: skip
         place.sections["makecall"] = {"per_minute": 10000}
+        socket = str(folder / "control.sock")
+        place.sections["admin"] = {"listen": f"127.0.0.1:{place.admin_port}", "socket": socket, "password": PASSWORD}
         place.write_config()
         self._process: Process = await stack.enter_async_context(place.daemon())
         await place.logged_in()
         self.link = await self._record()
+        await self._log_in()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -85,7 +92,8 @@ class Victim:
         lines = self._process.raw.split(b"\n")[self._lines : -1]
         self._lines += len(lines)
         for line in lines:
-            assert PBX_TOKEN.encode() not in line, f"the log tells the token: {line!r}"
+            for secret in (PBX_TOKEN, PASSWORD, self.key or PASSWORD):
+                assert secret.encode() not in line, f"the log tells a secret: {line!r}"
             try:
                 said = json.loads(line)
             except ValueError:
@@ -134,8 +142,22 @@ class Victim:
             async with session.get(base + self.link) as answer:
                 assert answer.status == 200, f"an honest download: {answer.status}"
                 assert (await answer.read())[:4] == b"RIFF"
-            async with session.get(f"http://127.0.0.1:{self.home.admin_port}/healthz") as answer:
+            page = f"http://127.0.0.1:{self.home.admin_port}"
+            async with session.get(f"{page}/healthz") as answer:
                 assert answer.status == 200, f"/healthz: {answer.status}"
+            async with session.get(f"{page}/live", cookies={COOKIE: self.key}) as answer:
+                assert answer.status == 200, f"/live: {answer.status}"
+                assert await answer.content.readline() == b"event: whole\n"
+
+    async def _log_in(self) -> None:
+        page = f"http://127.0.0.1:{self.home.admin_port}"
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            async with session.post(f"{page}/login", data={"password": PASSWORD}) as answer:
+                shown = await answer.text()
+            self.key = next(one.value for one in session.cookie_jar if one.key == COOKIE)
+        found = re.search('name="token" content="([^"]+)"', shown)
+        assert found
+        self.token = found[1]
 
     async def _control(self) -> None:
         connector = aiohttp.UnixConnector(str(self.home.folder / "control.sock"))
