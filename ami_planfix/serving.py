@@ -123,8 +123,7 @@ class Serving:
         parts, config = self._parts, self._parts.config
         self._stream = stream = Stream(Overview(_sources(parts)))
         sessions = Sessions(config.admin.password.get_secret_value())
-        proxies = config.server.trusted_proxies if config.server is not None else ()
-        guard = Guard(sessions, config.admin.hosts, map(ip_network, proxies))
+        guard = _guard(config, sessions)
         page = Page(config.ami.name, sessions, guard, stream, control, explaining)
         health = Admin(parts.board, lambda: parts.pipeline.alive, lambda: figures_of(parts), guard.trusts)
         return self._opening(
@@ -170,10 +169,15 @@ class Serving:
 
 def while_starting(config: Config, board: Board, figures: Callable[[], Awaitable[Figures]]) -> Opening[Listener]:
     """Make what answers whoever watches over the daemon while it waits to start."""
-    health = Admin(board, lambda: True, figures)
-    guard = Guard(Sessions(config.admin.password.get_secret_value()), config.admin.hosts)
+    guard = _guard(config, Sessions(config.admin.password.get_secret_value()))
+    health = Admin(board, lambda: True, figures, guard.trusts)
     listener = Listener("admin", health.routes(), [guard.middleware])
     return Opening(listener, lambda one: _open_admin(one, config), "/healthz while starting", board)
+
+
+def _guard(config: Config, sessions: Sessions) -> Guard:
+    proxies = config.server.trusted_proxies if config.server is not None else ()
+    return Guard(sessions, config.admin.hosts, map(ip_network, proxies))
 
 
 async def _open_admin(listener: Listener, config: Config) -> int:
