@@ -214,22 +214,15 @@ class Outbox:
         is_due = or_(rows.c.next_at <= _NOW, rows.c.next_at > _NOW + NEVER_LATER)
         return (
             select(rows)
-            .where(self._waits(), is_due, self._is_free(), self._is_next(), which)
+            # What is left out with its opener is not sent either: another daemon may just be leaving that out.
+            .where(self._waits(), is_due, self._is_free(), self._is_next(), which, ~_lost_its_opener())
             .order_by(rows.c.id.desc() if newest else rows.c.id)
             .limit(bindparam("most"))
             .with_for_update(skip_locked=True)
         )
 
     def _leave_out_statement(self) -> ReturningUpdate[Any]:
-        opener = rows.alias("opener")
-        alone = exists(
-            select(opener.c.id).where(
-                *(opener.c[name] == rows.c[name] for name in ("pbx", "callid", "extension", "part")),
-                opener.c.state == State.STALE,
-                opener.c.stage.in_(OPENERS),
-            )
-        )
-        old = or_(rows.c.at < bindparam("before", type_=Float), and_(rows.c.stage == Stage.ACCEPTED, alone))
+        old = or_(rows.c.at < bindparam("before", type_=Float), _lost_its_opener())
         some = (
             select(rows.c.id)
             .where(self._waits(), _IS_POPUP, self._is_free(), old)
@@ -276,6 +269,14 @@ def _insertion(database: Database) -> Insert:
     completed = exists(select(rows.c.id).where(*same_part, rows.c.stage == Stage.COMPLETED))
     chosen = select(*values.values()).where(~completed)
     return database.insert(rows).from_select(names, chosen).on_conflict_do_nothing()
+
+
+def _lost_its_opener() -> ColumnElement[bool]:
+    """Tell whether it is an ACCEPTED whose opener was left out."""
+    opener = rows.alias("opener")
+    same_part = [opener.c[name] == rows.c[name] for name in ("pbx", "callid", "extension", "part")]
+    left_out = [opener.c.state == State.STALE, opener.c.stage.in_(OPENERS)]
+    return and_(rows.c.stage == Stage.ACCEPTED, exists(select(opener.c.id).where(*same_part, *left_out)))
 
 
 def _changes() -> dict[type[Result], Update]:

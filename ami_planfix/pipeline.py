@@ -251,7 +251,7 @@ class Pipeline:
         self._let_go()
         self._withheld.takes_all = False
         if seniors:
-            self._leave_to_others(call.callid for call in self._tracker.live())
+            self._leave_to_others(self._tracker.callids())
 
     async def _learn(self, since: float) -> None:
         """Begin anew with all that is known of the calls that go on, if others know more."""
@@ -280,9 +280,9 @@ class Pipeline:
 
     async def _stand_back(self, since: float) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
-        live, alone = lambda: {call.callid for call in self._tracker.live()}, partial(self._take_over, since)
+        alone = partial(self._take_over, since)
         try:
-            await stand_back(self._following, self._withheld, live, alone)
+            await stand_back(self._following, self._withheld, self._tracker.callids, alone)
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
             self._waiting.reports += self._withheld.release()
@@ -337,7 +337,7 @@ class Pipeline:
 
     def _see(self, snapshot: Snapshot) -> None:
         due, self._snapshot_due = self._snapshot_due, False
-        before = {call.callid for call in self._tracker.live()} if due else set()
+        before = self._tracker.callids() if due else frozenset()
         taking, self._withheld.takes_all = self._withheld.takes_all, self._withheld.takes_all or due
         conclusion = self._reconcile(snapshot)
         left = tuple(report for report in conclusion.reports if report.callid not in self._settled)
@@ -345,7 +345,7 @@ class Pipeline:
         self._take(conclusion._replace(reports=left), self._scribe.resync_row(snapshot) if conclusion.used else None)
         self._withheld.takes_all = taking
         if due:
-            self._leave_to_others({call.callid for call in self._tracker.live()} - before)
+            self._leave_to_others(self._tracker.callids() - before)
 
     def _handle(self, event: Event) -> Conclusion:
         try:

@@ -7,11 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from ami_planfix.calls.events import Newchannel
 from ami_planfix.errors import StorageError
 from ami_planfix.following import Following
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from tests.calls.mirror import Mirror
 from tests.conftest import NO_SYNC
+from tests.load.home import SETTINGS
+from tests.load.recorded import copy_of
 from tests.postgresql import PostgreSql, a_postgresql
 
 LIMIT = 20.0
@@ -84,3 +88,19 @@ async def when_known(following: Following) -> int:
                 return await following.seniors()
             except StorageError:
                 await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "story", ["freepbx/freepbx_ivr-ast16", "attended_transfer/attended_refer", "outgoing/out_busy"]
+)
+def test_all_that_can_become_of_what_a_snapshot_shows_is_known_at_once(story: str) -> None:
+    """A daemon leaves to its seniors also what is no call yet: a client in a menu."""
+    copy = copy_of(story, 1, 1_800_000_000.0, 1.0)
+    told = copy.events()
+    for number in range(1, len(told)):
+        tracker = copy.recorded.story.tracker(SETTINGS)
+        tracker.resync(Mirror(told[:number]).snapshot())
+        known = tracker.callids()
+        reported = {report.callid for event in told[number:] for report in tracker.handle(event).reports}
+        later = {event.channel.uniqueid for event in told[number:] if isinstance(event, Newchannel)}
+        assert reported <= known | later, number

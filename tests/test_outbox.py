@@ -193,6 +193,7 @@ class TestLeftOut:
         other = report(Stage.ACCEPTED, "102", at=RANG.at + 100)
         await box.put(RANG, later, other)
         assert await box.leave_out(RANG.at + 1) == [RANG]
+        assert await box.claim() == []
         assert await box.leave_out(RANG.at + 1) == [later]
         assert entries(await box.claim()) == [other]
 

@@ -131,6 +131,13 @@ class Tracker:
         """Tell the names of the channels that exist, as far as events have told."""
         return tuple(channel.name for channel in self._pbx.channels.values())
 
+    def callids(self) -> frozenset[CallId]:
+        """Tell of which calls something is known: those that go on, and what may become of the channels that exist."""
+        prefix = f"{self._settings.pbx}-" if self._settings.pbx else ""
+        channels = self._pbx.channels.values()
+        names = {name for channel in channels for name in (channel.uniqueid, channel.linkedid)}
+        return frozenset({CallId(prefix + name) for name in names} | {call.callid for call in self._register.live()})
+
     # From facts to opinions
 
     def _conclude(self, touched: list[Channel], moment: Moment) -> tuple[Uniqueid, ...]:

@@ -59,6 +59,8 @@ class Saying:
     """It was refused, if perhaps taken later."""
     again: int = 0
     """How often it came although it had been taken, since the daemon did not live to note it."""
+    is_dead: bool = False
+    """It was refused when it came last, however it was answered before."""
     lost_answers: int = 0
     """How often it came without getting an answer that says yes or no."""
 
@@ -88,7 +90,8 @@ def sayings(received: Sequence[Received], around: Circumstances) -> list[Saying]
             answered = one.at + one.delay
             saying.settled = saying.settled or answered
             saying.taken = answered if one.status == TAKEN else saying.taken
-            saying.refused |= one.status == REFUSED
+            saying.is_dead = one.status == REFUSED
+            saying.refused |= saying.is_dead
         else:
             saying.lost_answers += 1
     return found
@@ -97,12 +100,15 @@ def sayings(received: Sequence[Received], around: Circumstances) -> list[Saying]
 def _repeated(found: Sequence[Saying], form: Form, at: float, around: Circumstances) -> Saying | None:
     alike = [saying for saying in reversed(found) if saying.form == form]
     for saying in alike:
-        if saying.settled is None or (saying.taken is None and around.retried(saying.settled, at)):
+        if saying.settled is None or (saying.is_dead and around.retried(saying.settled, at)):
             return saying
     ext = dict(form)["ext"]
-    last = next((saying for saying in reversed(found) if saying.get("ext") == ext), None)
-    # After what came later about the same extension it would be another part.
-    if last in alike and last.taken is not None and around.forgot(last.taken, at):
-        last.again += 1
-        return last
+    for saying in reversed(found):
+        if saying.get("ext") == ext and saying.settled is not None:
+            # After what came later about the same extension, and was noted, it would be another part.
+            if saying.taken is None or not around.forgot(saying.taken, at):
+                return None
+            if saying in alike:
+                saying.again += 1
+                return saying
     return None

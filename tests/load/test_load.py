@@ -15,7 +15,7 @@ from tests.load.exchange import Exchange
 from tests.load.home import SETTINGS, place_beside
 from tests.load.player import Player
 from tests.load.recorded import recorded_calls
-from tests.load.sayings import Quiet
+from tests.load.sayings import Circumstances, Quiet
 from tests.load.verdict import History, Verdict, judge
 from tests.making import report
 
@@ -90,6 +90,19 @@ def test_what_was_not_taken_comes_again_and_what_was_taken_does_not() -> None:
     assert _counts(CALL, _came(RANG, ACCEPTED, (ENDED, 400))) == {"expected": 3, "arrived": 2, "refused": 1}
 
 
+def test_who_died_just_then_may_say_again_what_it_had_no_time_to_note() -> None:
+    late = (RANG, ENDED, RANG, ENDED)
+    assert _counts(CALL, _came(*late, at=61.0), Forgetful(61.0)) == {
+        "expected": 3,
+        "arrived": 2,
+        "left_out": 1,
+        "late": 1,
+        "again": 2,
+    }
+    assert _counts(CALL, _came(*late, at=61.0), Forgetful(61.01))["double"] == 1
+    assert _counts(CALL, _came(*late, at=61.0))["double"] == 2
+
+
 def test_only_a_popup_that_was_too_old_may_be_left_out_or_come_late() -> None:
     ringing = (RANG, report(extension="102", at=0.0), report(Stage.COMPLETED, at=1.0), ACCEPTED)
     late = (report(Stage.COMPLETED, at=1.0), report(extension="102", at=0.0))
@@ -100,8 +113,20 @@ def test_only_a_popup_that_was_too_old_may_be_left_out_or_come_late() -> None:
     assert _counts(CALL, _came(RANG, ACCEPTED, at=61.0))["lost"] == 1
 
 
-def _counts(expected: Sequence[Report], received: Sequence[Received]) -> dict[str, int]:
-    found = judge([History(expected)], received, Quiet())
+class Forgetful(Quiet):
+    """The circumstances of a daemon that forgot all that was answered from a time on."""
+
+    def __init__(self, since: float) -> None:
+        self._since = since
+
+    def forgot(self, since: float, until: float) -> bool:
+        return since >= self._since
+
+
+def _counts(
+    expected: Sequence[Report], received: Sequence[Received], around: Circumstances | None = None
+) -> dict[str, int]:
+    found = judge([History(expected)], received, around or Quiet())
     assert bool(found.problems) == bool(found.badness)
     counts = {name: value for name, value in vars(found).items() if name != "problems" and value}
     return Counter(counts)

@@ -6,7 +6,7 @@ until the one before it is settled, but INCOMING may go side by side. A popup th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
@@ -106,7 +106,9 @@ class _Call:
         self._came: dict[Report, Saying] = {}
         self._match([report for report in expected if report.stage is not Stage.ACCEPTED])
         accepted = [report for report in expected if report.stage is Stage.ACCEPTED]
-        # Of two that say the same the one is here that need not have been left out.
+        # Of two that say the same each is of the part in which it came, or the one that need not have been left out.
+        self._match(accepted, self._came_within)
+        accepted = [report for report in accepted if report not in self._came]
         self._match(sorted(accepted, key=lambda report: self._was_too_old(report, self._end_of_part(report))))
 
     def judge(self, callid: str) -> Verdict:
@@ -125,13 +127,22 @@ class _Call:
             self._found.problems[callid] = [*self._problems, f"expected: {wanted}", f"came: {came}"]
         return self._found
 
-    def _match(self, expected: Iterable[Report]) -> None:
-        """Give each report the first saying that is it."""
+    def _match(
+        self, expected: Iterable[Report], fits: Callable[[Saying, Report], bool] = lambda _saying, _report: True
+    ) -> None:
+        """Give each report the first saying that is it, and fits."""
         for report in expected:
-            saying = next((one for one in self._surplus if self._is(one, report)), None)
+            saying = next((one for one in self._surplus if self._is(one, report) and fits(one, report)), None)
             if saying is not None:
                 self._came[report] = saying
                 self._surplus.remove(saying)
+
+    def _came_within(self, saying: Saying, report: Report) -> bool:
+        """Tell whether a saying came between the beginning of a report's part and its end."""
+        openers = [
+            other.first for one, other in self._came.items() if one.stage in OPENERS and _are_of_one_part(one, report)
+        ]
+        return bool(openers) and min(openers) <= saying.first <= self._end_of_part(report)
 
     def _is(self, saying: Saying, report: Report) -> bool:
         """Tell whether a saying is a report, whole."""
