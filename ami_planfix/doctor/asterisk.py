@@ -39,7 +39,8 @@ ONCE = Fault(
     "asterisk-login-once",
     "login",
     "Asterisk lets a user in only once, and the daemon is in",
-    "`allowmultiplelogin = yes` in [general] of manager.conf, or stop the daemon while doctor looks",
+    "`allowmultiplelogin = yes` in [{user}] of manager.conf, then `asterisk -rx 'manager reload'`; or stop the daemon "
+    "while doctor looks",
     Sign.WARNING,
 )
 VERSION = Fault(
@@ -124,10 +125,8 @@ async def login(patient: Patient) -> AsyncIterator[Finding]:
     except LoginRefused as fault:
         yield well("address", f"a manager interface answers at {section.host}:{section.port}")
         connected = patient.running is not None and patient.running.asterisk.connected_since is not None
-        if connected and "already" in str(fault).lower():
-            yield ONCE.found(str(fault))
-        else:
-            yield REFUSED.found(str(fault).partition(". ")[0], user=section.username)
+        kind = ONCE if connected and "already" in str(fault).lower() else REFUSED
+        yield kind.found(str(fault).partition(". ")[0], user=section.username)
         return
     except AmiError as fault:
         yield AWAY.found(str(fault), host=section.host, port=section.port)

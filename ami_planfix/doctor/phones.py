@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 
 from ami_planfix.ami.asking import Visit
+from ami_planfix.ami.endpoints import Device
 from ami_planfix.calls.parties import Kind
 from ami_planfix.calls.reports import Extension
 from ami_planfix.doctor.finding import Fault, Finding, Sign, untried, well
@@ -75,7 +76,9 @@ DEFAULT_PHONELESS = Fault(
     Sign.WARNING,
 )
 
-_AWAY = frozenset({"UNAVAILABLE", "INVALID"})
+_AWAY = "UNAVAILABLE"
+_GONE = "INVALID"
+"""Asterisk goes on listing a device that was taken out of its files, until it is started anew."""
 _LISTED = ("PJSIP/", "SIP/", "IAX2/")
 """Drivers of which Asterisk lists every device, also those that were never used."""
 _SHOWN = 5
@@ -86,11 +89,11 @@ async def phones(patient: Patient) -> AsyncIterator[Finding]:
     numbering = await _numbering(patient)
     states = await _states(patient)
     away, nobodys, theirs = [], [], 0
-    for device in await patient.devices():
+    for device in await _devices(patient):
         party = numbering.party(device.name)
         if party.kind is Kind.EMPLOYEE:
             theirs += 1
-            if states.get(device.name) in _AWAY:
+            if states.get(device.name) == _AWAY:
                 named = party.extension is not None and party.extension in device.name
                 away.append(device.name if named else f"{device.name} of {party.extension}")
         elif party.kind is Kind.PROVIDER and not party.trunk:
@@ -113,7 +116,7 @@ async def trunks(patient: Patient) -> AsyncIterator[Finding]:
     if not lines:
         yield NO_TRUNKS.found("none in the configuration")
         return
-    known = {device.name.casefold(): device.name for device in await patient.devices()}
+    known = {device.name.casefold(): device.name for device in await _devices(patient)}
     states = await _states(patient)
     unknown = [
         line.channel
@@ -122,7 +125,7 @@ async def trunks(patient: Patient) -> AsyncIterator[Finding]:
     ]
     for name in unknown:
         yield TRUNK_UNKNOWN.found(f"Asterisk has no {name}", known=_some(sorted(known.values())) or "no device at all")
-    away = [line.channel for line in lines if states.get(known.get(line.channel.casefold(), "")) in _AWAY]
+    away = [line.channel for line in lines if states.get(known.get(line.channel.casefold(), "")) == _AWAY]
     if away:
         yield TRUNK_AWAY.found(f"cannot be reached: {_some(away)}")
     if not unknown and not away:
@@ -132,7 +135,7 @@ async def trunks(patient: Patient) -> AsyncIterator[Finding]:
 async def employees(patient: Patient) -> AsyncIterator[Finding]:
     """Look for the configured employees' phones in Asterisk."""
     numbering = await _numbering(patient)
-    devices = [device.name for device in await patient.devices()]
+    devices = [device.name for device in await _devices(patient)]
     known = {name.casefold() for name in devices}
     owners = {numbering.party(name).extension for name in devices}
     faults = 0
@@ -160,7 +163,7 @@ async def default_extension(patient: Patient) -> AsyncIterator[Finding]:
     else:
         yield NO_DEFAULT.found("none")
     numbering = await _numbering(patient)
-    owners = {numbering.party(device.name).extension for device in await patient.devices()}
+    owners = {numbering.party(device.name).extension for device in await _devices(patient)}
     if not owners:
         yield untried("default extension", "Asterisk knows of no phone")
         return
@@ -174,8 +177,13 @@ async def default_extension(patient: Patient) -> AsyncIterator[Finding]:
 
 async def _numbering(patient: Patient) -> Numbering:
     numbering = Numbering(patient.config)
-    numbering.learn((device.name, device.extension) for device in await patient.devices())
+    numbering.learn((device.name, device.extension) for device in await _devices(patient))
     return numbering
+
+
+async def _devices(patient: Patient) -> list[Device]:
+    states = await _states(patient)
+    return [device for device in await patient.devices() if states.get(device.name) != _GONE]
 
 
 async def _states(patient: Patient) -> dict[str, str]:

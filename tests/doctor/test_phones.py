@@ -21,9 +21,8 @@ async def test_all_is_well(bed: Bed) -> None:
     await bed.is_well(*ALL)
 
 
-@pytest.mark.parametrize("state", ["UNAVAILABLE", "INVALID"])
-async def test_a_phone_that_is_not_registered(bed: Bed, state: str) -> None:
-    bed.asterisk.devices[0]["State"] = state
+async def test_a_phone_that_is_not_registered(bed: Bed) -> None:
+    bed.asterisk.devices[0]["State"] = "UNAVAILABLE"
     finding = await bed.has(phones.NOT_REGISTERED, *ALL)
     assert "PJSIP/101" in finding.found
     bed.asterisk.devices[0]["State"] = "INUSE"
@@ -50,6 +49,13 @@ async def test_a_device_that_is_nobodys(bed: Bed) -> None:
     bed.sections["numbering"]["employees"] = []
     bed.sections["ignore"] = {"channels": ["PJSIP/warehouse"]}
     await bed.is_well(*ALL)
+
+
+async def test_what_was_taken_out_of_asterisk_is_gone_although_it_still_lists_it(bed: Bed) -> None:
+    bed.asterisk.devices += [device("PJSIP/108", "INVALID"), device("PJSIP/warehouse", "INVALID")]
+    await bed.is_well(*ALL)
+    bed.asterisk.devices[2]["State"] = "INVALID"
+    await bed.has(phones.TRUNK_UNKNOWN, "trunks")
 
 
 async def test_many_of_them_are_not_all_listed(bed: Bed) -> None:
