@@ -10,7 +10,7 @@ from tests.daemon_process import free_port
 from tests.recordings.conftest import Certificate, Place
 
 CALLID = "1700000000.1"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "admin" / "recordings.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "admin" / "nginx.md"
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{}}
@@ -18,11 +18,7 @@ http {{
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        ssl_certificate {certificate}; ssl_certificate_key {key};
-        {location}
-    }}
+    {server}
 }}
 """
 
@@ -36,15 +32,17 @@ def path_of(place: Place) -> str:
 async def nginx(folder: Path, certificate: Certificate, upstream: int) -> AsyncIterator[int]:
     """Run nginx with what our documentation says."""
     text = DOCUMENT.read_text("utf-8")
-    location = text[text.index("location /recordings/") :].partition("```")[0]
+    server = text[text.index("server {") :].partition("```")[0]
     port = free_port()
-    settings = NGINX.format(
-        folder=folder,
-        port=port,
-        certificate=certificate.chain,
-        key=certificate.key,
-        location=location.replace("127.0.0.1:8443", f"127.0.0.1:{upstream}"),
-    )
+    for documented, here in (
+        ("listen 443", f"listen 127.0.0.1:{port}"),
+        ("/etc/letsencrypt/live/pbx.example.com/fullchain.pem", str(certificate.chain)),
+        ("/etc/letsencrypt/live/pbx.example.com/privkey.pem", str(certificate.key)),
+        ("127.0.0.1:8443", f"127.0.0.1:{upstream}"),
+    ):
+        assert documented in server
+        server = server.replace(documented, here)
+    settings = NGINX.format(folder=folder, server=server)
     (folder / "nginx.conf").write_text(settings)
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     process = await asyncio.create_subprocess_exec(program, "-c", str(folder / "nginx.conf"))
