@@ -27,8 +27,17 @@ AmiPlanfixError
 
 import errno
 import os
+import ssl
 from pathlib import Path
 from typing import Literal
+
+
+def in_words(fault: Exception) -> str:
+    """Say why something of the network failed: `Connection refused`, and not its number and what was called."""
+    number = getattr(fault, "errno", None)
+    if isinstance(number, int) and number > 0 and not isinstance(fault, ssl.SSLError):  # its numbers are its own
+        return os.strerror(number)
+    return getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
 
 
 class AmiPlanfixError(Exception):
@@ -62,7 +71,7 @@ class ListenerError(AmiPlanfixError):
     def at(cls, name: str, where: str | Path, fault: OSError | OverflowError) -> "ListenerError":
         """Say why a listener cannot be opened, and what to do about it; `where` is `HOST:PORT` or a socket's path."""
         number = fault.errno if isinstance(fault, OSError) else None
-        words = os.strerror(number) if number else str(fault)
+        words = in_words(fault)
         remedy = (_SOCKET_REMEDIES if isinstance(where, Path) else _PORT_REMEDIES).get(number or 0)
         return cls(f"{name}: cannot listen on {where}: {words}{f' ({remedy})' if remedy else ''}")
 

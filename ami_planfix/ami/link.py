@@ -21,7 +21,7 @@ from panoramisk.message import Message as PairedMessage
 
 from ami_planfix.ami.listening import Ears
 from ami_planfix.ami.wire import Message, Splitter, encode, parse
-from ami_planfix.errors import AmiError, LoginRefused, NotConnected, WireError
+from ami_planfix.errors import AmiError, LoginRefused, NotConnected, WireError, in_words
 
 Headers = Iterable[tuple[str, str]]
 
@@ -69,7 +69,7 @@ async def open_link(settings: AmiSettings, ears: Ears) -> "Link":
             "interface, and TLS on at both ends or neither?"
         )
     except OSError as failed:
-        error = AmiError(f"{settings.where} cannot be reached: {failed}{_hint(failed)}")
+        error = AmiError(f"{settings.where} cannot be reached: {in_words(failed)}{_hint(failed)}")
     except AmiError as failed:
         error = failed
     except asyncio.CancelledError:

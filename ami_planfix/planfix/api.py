@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from ami_planfix.calls.reports import Report
-from ami_planfix.errors import PlanfixError, PlanfixUnreachable, ReportRefused, TokenRefused
+from ami_planfix.errors import PlanfixError, PlanfixUnreachable, ReportRefused, TokenRefused, in_words
 from ami_planfix.planfix.account import Credentials
 from ami_planfix.planfix.messages import (
     DEFAULT_WORDING,
@@ -188,7 +188,7 @@ def _reason(fault: Exception) -> str:
         return f"its certificate is not trusted: {clean(str(fault.certificate_error), 200)}"
     if isinstance(fault, aiohttp.ClientResponseError):
         return "what it answers is no HTTP"  # aiohttp would quote it, with our token if that is in it
-    return clean(str(fault) or type(fault).__name__, 200)
+    return clean(in_words(fault.os_error if isinstance(fault, aiohttp.ClientConnectorError) else fault), 200)
 
 
 def _pause(header: str, now: float) -> float | None:

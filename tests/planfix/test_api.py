@@ -216,7 +216,7 @@ async def test_an_idle_connection_that_the_server_ended_is_no_failure(
 
 async def test_nobody_at_the_address_says_so(planfix: EmbeddedPlanfix, api: PlanfixApi) -> None:
     await planfix.stop()
-    assert "Planfix at 127.0.0.1 cannot be reached" in str(await failure(api))
+    assert str(await failure(api)) == "Planfix at 127.0.0.1 cannot be reached: Connection refused"
 
 
 async def test_without_an_account_nothing_is_sent() -> None:
