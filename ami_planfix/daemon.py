@@ -6,6 +6,7 @@ is written down, what is due is sent for a few seconds more; the rest waits in t
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from enum import StrEnum
 
 import structlog
@@ -118,7 +119,7 @@ class Daemon:
         self._start("resync", _resync(parts))
         self._start("looking", _look(parts))
         self._start("watchdog", self._manager.watchdog(lambda: parts.pipeline.alive))
-        if not self._observe and parts.account.credentials() is not None:
+        if not self._observe:
             self._start("greeting", _greet(parts))
 
     def _start(self, name: str, work: Coroutine[None, None, None]) -> None:
@@ -190,20 +191,31 @@ async def _take_settings(parts: Parts) -> None:
 
 
 async def _greet(parts: Parts) -> None:
-    """Find out at once, not at the first call, whether Planfix knows us and we it."""
+    """Find out at once, not at the first call, whether Planfix knows us and we it; again after each `setup`."""
+    changed = asyncio.Event()
+    parts.account.listen(changed.set)
     while True:
-        try:
-            told: Ping = await parts.api.ping()
-        except TokenRefused as fault:
-            parts.delivery.halt(fault)
-            return
-        except PlanfixError as fault:
-            log.warning("planfix not reached", error=str(fault), again_in=GREET_AGAIN)
-            parts.board.say(PLANFIX, State.WAITING, str(fault))
-            await asyncio.sleep(GREET_AGAIN)
-            continue
-        log.info("planfix reached")
-        parts.board.say(PLANFIX, State.WELL, "knows our token")
-        if (server := parts.config.server) is not None:
-            compare(told, server.token.get_secret_value(), server.public_url)
-        return
+        changed.clear()
+        known = parts.account.credentials() is not None
+        reached = not known or await _is_greeted(parts)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if reached else GREET_AGAIN):
+                await changed.wait()
+
+
+async def _is_greeted(parts: Parts) -> bool:
+    """Greet Planfix; False if it did not answer."""
+    try:
+        told: Ping = await parts.api.ping()
+    except TokenRefused as fault:
+        parts.delivery.halt(fault)
+        return True
+    except PlanfixError as fault:
+        log.warning("planfix not reached", error=str(fault), again_in=GREET_AGAIN)
+        parts.board.say(PLANFIX, State.WAITING, str(fault))
+        return False
+    log.info("planfix reached")
+    parts.board.say(PLANFIX, State.WELL, "knows our token")
+    if (server := parts.config.server) is not None:
+        compare(told, server.token.get_secret_value(), server.public_url)
+    return True
