@@ -186,6 +186,8 @@ async def _open_admin(listener: Listener, config: Config) -> int:
 
 
 def _sources(parts: Parts) -> Sources:
+    server = parts.config.server
+    address = f"{server.public_url}/planfix" if server is not None else ""
     return Sources(
         pbx=parts.config.ami.name,
         board=parts.board,
@@ -198,6 +200,7 @@ def _sources(parts: Parts) -> Sources:
         ledger=parts.recordings.ledger if parts.recordings is not None else None,
         presence=parts.presence,
         alerts=parts.watch.active,
+        address_to_set_up=lambda: None if parts.account.credentials() is not None else address,
     )
 
 

@@ -47,6 +47,8 @@ class Sources(NamedTuple):
     ledger: Ledger | None
     presence: Presence
     alerts: Callable[[], Sequence[Alert]]
+    address_to_set_up: Callable[[], str | None]
+    """What Planfix must be told as the address of the PBX, `''` if there is none; None once we know the account."""
 
 
 class Overview:
@@ -67,8 +69,10 @@ class Overview:
         return {call.callid: self._call(call) for call in self._sources.live()}
 
     def moving(self) -> Json:
-        """Tell what memory has and may change at any moment: how the parts are."""
-        return {"parts": self._parts(), "alerts": rows(self._sources.alerts())}
+        """Tell what memory has and may change at any moment: how the parts are, and whether Planfix is known."""
+        address = self._sources.address_to_set_up()
+        setup = None if address is None else {"address": address}
+        return {"parts": self._parts(), "setup": setup, "alerts": rows(self._sources.alerts())}
 
     async def kept(self) -> Json:
         """Tell what need not be told at once, and what the database has; what it cannot tell is left out."""
@@ -122,11 +126,13 @@ class Overview:
 
     async def _outbox(self) -> Json:
         troubles = await self._sources.deliveries.troubles(MOST_LINES)
+        answers = list(dict.fromkeys(line.answer for line in troubles.lines))
         return {
             "waiting": troubles.waiting,
             "oldest": troubles.oldest_waiting,
             "dead": troubles.dead,
-            "lines": [self._line(line) for line in troubles.lines],
+            "answers": answers,  # usually one for all
+            "lines": [self._line(line) | {"answer": answers.index(line.answer)} for line in troubles.lines],
         }
 
     def _line(self, line: Line) -> Json:
@@ -145,7 +151,6 @@ class Overview:
             "client": shown(report.client) if report is not None else "",
             "attempts": line.attempts,
             "next_at": line.next_at,
-            "answer": line.answer,
         }
 
     async def _today(self) -> Json:
@@ -194,15 +199,22 @@ class Overview:
         }
 
 
+_SENTENCES = ("error", "answer", "reason", "consequence")
+"""What a line of the log says in whole sentences, in the order in which they are read."""
+
+
 def _error(kind: str, line: Json) -> Json:
-    details = [f"{key}={value}" for key, value in line.items() if key not in ("at", "event", "level", "exception")]
+    told = [str(line[key]) for key in _SENTENCES if line.get(key)]
     if isinstance(exception := line.get("exception"), str):
-        details.append(exception.strip().rpartition("\n")[2])
+        told.append(exception.strip().rpartition("\n")[2])
+    elsewhere = {"at", "event", "level", "exception", "remedy", *_SENTENCES}
+    rest = [f"{key}={value}" for key, value in line.items() if key not in elsewhere]
     return {
         "event": kind,
         "level": line.get("level"),
         "at": datetime.fromisoformat(str(line["at"])).timestamp(),
-        "details": ", ".join(details)[:LONGEST],
+        "said": "; ".join(told + [", ".join(rest)] * bool(rest))[:LONGEST],
+        "remedy": str(line.get("remedy", ""))[:LONGEST],
         "times": times(kind),
     }
 

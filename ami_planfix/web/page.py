@@ -1,10 +1,11 @@
 """The status page: its HTML, script and style from the package, the login, and the few things that it can do."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 
@@ -28,6 +29,15 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+class StaticFile(NamedTuple):
+    """A file of the page, as it is and packed (gzip)."""
+
+    body: bytes
+    packed: bytes
+    tag: str
+    """Changes when the file does."""
 
 
 class Page:
@@ -63,7 +73,9 @@ class Page:
         """Show the page; its figures come by the stream."""
         session = self._guard.session_of(request)
         token = session.token if session is not None else ""
-        return _html("page.html", request, {"pbx": self._pbx, "token": token, "logs_in": self._sessions.asks})
+        scripts = [name for name in static_files() if name.endswith(".js")]
+        values = {"pbx": self._pbx, "token": token, "logs_in": self._sessions.asks, "scripts": scripts}
+        return _html("page.html", request, values)
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """Tell what changes."""
@@ -74,12 +86,14 @@ class Page:
         found = static_files().get(request.match_info["name"])
         if found is None:
             raise web.HTTPNotFound
-        body, tag = found
         kind = _TYPES[request.match_info["name"].rpartition(".")[2]]
-        headers = {**HEADERS, "Cache-Control": "no-cache", "ETag": tag, "Content-Type": f"{kind}; charset=utf-8"}
-        if request.headers.get("If-None-Match") == tag:
+        headers = {**HEADERS, "Cache-Control": "no-cache", "ETag": found.tag, "Vary": "Accept-Encoding"}
+        headers["Content-Type"] = f"{kind}; charset=utf-8"
+        if request.headers.get("If-None-Match") == found.tag:
             return web.Response(status=304, headers=headers)
-        return web.Response(body=body, headers=headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=found.packed, headers={**headers, "Content-Encoding": "gzip"})
+        return web.Response(body=found.body, headers=headers)
 
     async def language(self, request: web.Request) -> web.Response:
         """Choose a language for this browser."""
@@ -135,11 +149,14 @@ class Page:
 
 
 @cache
-def static_files() -> Mapping[str, tuple[bytes, str]]:
-    """Read the page's files: by name, with a tag that changes when they do."""
+def static_files() -> Mapping[str, StaticFile]:
+    """Read the page's files, by name."""
     folder = files("ami_planfix.web") / "static"
     found = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.rpartition(".")[2] in _TYPES}
-    return {name: (body, f'"{hashlib.sha256(body).hexdigest()[:16]}"') for name, body in found.items()}
+    return {
+        name: StaticFile(body, gzip.compress(body, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        for name, body in sorted(found.items())
+    }
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar
 
+from ami_planfix.status import State
 from ami_planfix.web import page as module
 from ami_planfix.web.app import Listener
 from ami_planfix.web.control import Control
@@ -106,7 +107,7 @@ async def test_the_page_has_no_inline_script_or_style_and_asks_nobody_else(site:
 
 @pytest.mark.parametrize("name", sorted(static_files()))
 def test_no_file_of_the_page_speaks_of_another_host_or_makes_markup_of_text(name: str) -> None:
-    text = static_files()[name][0].decode().replace("http://www.w3.org/", "")
+    text = static_files()[name].body.decode().replace("http://www.w3.org/", "")
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", text)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
 
@@ -122,7 +123,10 @@ async def test_files_are_given_with_their_type_and_not_twice(site: Site) -> None
         answer, text = await site.get(f"/static/{name}")
         assert answer.status == 200
         assert answer.content_type in {"text/css", "text/javascript", "image/svg+xml"}
-        assert text
+        assert text == static_files()[name].body.decode()
+        assert answer.headers["Content-Encoding"] == "gzip"
+        _, plain = await site.get(f"/static/{name}", Accept_Encoding="identity")
+        assert plain == text
         again, nothing = await site.get(f"/static/{name}", If_None_Match=answer.headers["ETag"])
         assert (again.status, nothing) == (304, "")
 
@@ -142,11 +146,13 @@ class TestLanguages:
         assert english.count("{}") == russian.count("{}") <= 1
 
     def test_every_phrase_is_used_and_every_one_that_is_used_exists(self) -> None:
-        scripts = "\n".join(body.decode() for name, (body, _) in static_files().items() if name.endswith(".js"))
+        scripts = "\n".join(found.body.decode() for name, found in static_files().items() if name.endswith(".js"))
         pages = "\n".join(path.read_text() for path in (WEB / "templates").glob("*.html"))
         asked = set(re.findall(r'\bt\("(\w+)"', scripts)) | set(re.findall(r"\bt\.(\w+)", pages))
         quoted = set(re.findall(r'"(\w+)"', scripts))
         made = {f"part_{part}" for part in _PARTS} | {outcome.replace(" ", "_") for outcome in _OUTCOMES}
+        made |= {f"glance_{state}" for state in State}
+        made |= {f"{part}_{state}" for part in _PARTS for state in State} & set(PHRASES)  # else in general words
         assert asked - set(PHRASES) == set()
         assert made - set(PHRASES) == set()
         assert set(PHRASES) - asked - quoted - made == set()
@@ -177,7 +183,9 @@ class TestLanguages:
         assert words["all_well"] == PHRASES["all_well"][LANGUAGES.index("ru")]
 
 
-_PARTS = ("asterisk", "planfix", "storage", "server", "admin", "control", "fastagi", "contacts", "recordings")
+_PARTS = (
+    "asterisk", "planfix", "storage", "server", "admin", "control", "fastagi", "contacts", "recordings", "backfill",
+)  # fmt: skip
 _OUTCOMES = ("busy", "no answer", "not available", "not allowed", "canceled")
 
 

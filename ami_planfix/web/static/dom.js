@@ -21,6 +21,14 @@ export function name(node, classes) {
   if (node.className !== classes) node.className = classes;
 }
 
+// Say a sign's meaning to those who do not see it, or wonder.
+export function mean(sign, meaning) {
+  if (sign.title === meaning) return;
+  sign.title = meaning;
+  sign.setAttribute("role", "img");
+  sign.setAttribute("aria-label", meaning);
+}
+
 export function show(node, wanted) {
   if (node.hidden === wanted) node.hidden = !wanted;
 }
@@ -47,6 +55,27 @@ export function keyed(list, items, keyOf, make, change) {
     if (node !== place) list.insertBefore(node, place);
     after = node;
   }
+}
+
+// Show a list's first children, and the others at a click; the daemon may know of still more than it has told.
+export function more(list, button) {
+  let open = false;
+  let first = Infinity;
+  const draw = () => {
+    const children = [...list.children];
+    children.forEach((node, at) => show(node, open || at < first));
+    show(button, children.length > first);
+    say(button, open ? t("fewer") : t("more", children.length - first));
+    button.setAttribute("aria-expanded", String(open));
+  };
+  button.addEventListener("click", () => {
+    open = !open;
+    draw();
+  });
+  return (wanted) => {
+    first = wanted;
+    draw();
+  };
 }
 
 // Times are the PBX's: whoever looks from elsewhere compares them with its log.

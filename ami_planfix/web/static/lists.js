@@ -1,6 +1,6 @@
 // Connections, recordings that wait, names of callers, and the last errors.
 
-import { el, keyed, moment, name, say, show, t, words } from "./dom.js";
+import { el, keyed, mean, moment, more, name, say, show, t, words } from "./dom.js";
 import { openTimeline } from "./timeline.js";
 
 const WAYS = { webhook: "way_webhook", mail: "way_mail" };
@@ -9,17 +9,27 @@ const STATES = { well: "well", waiting: "state_waiting", failed: "failed", off: 
 export const partName = (part) => words[`part_${part}`] ?? part;
 
 const ORDER = ["asterisk", "planfix", "storage"];
+const FIRST = 5;
+
+const folds = Object.fromEntries(
+  ["recordings", "errors"].map((id) => {
+    const section = document.getElementById(id);
+    return [id, more(section.querySelector("ol"), section.querySelector(".more"))];
+  }),
+);
 
 export const placeOf = (part) => (ORDER.includes(part.part) ? ORDER.indexOf(part.part) : ORDER.length);
 
 export function drawParts(parts) {
-  const ordered = [...parts].sort((one, other) => placeOf(one) - placeOf(other));
+  const place = (part) => placeOf(part) + (part.state === "off" ? ORDER.length : 0);
+  const ordered = [...parts].sort((one, other) => place(one) - place(other));
+  const trouble = (part) => part.state === "failed" || part.state === "waiting";
   keyed(document.querySelector("#parts ul"), ordered, (part) => part.part, () => line("li"), (node, part) => {
     name(node, part.state);
-    node.parts.sign.title = t(STATES[part.state]);
+    mean(node.parts.sign, t(STATES[part.state]));
     say(node.parts.what, partName(part.part));
-    say(node.parts.when, part.state === "well" ? "" : `${t(STATES[part.state])} · ${moment(part.since)}`);
-    say(node.parts.said, part.detail);
+    say(node.parts.when, trouble(part) ? `${t(STATES[part.state])} · ${moment(part.since)}` : t(STATES[part.state]));
+    say(node.parts.said, trouble(part) ? "" : part.detail); // of troubles the head of the page tells
   });
 }
 
@@ -29,7 +39,7 @@ export function drawRecordings(recordings) {
   if (recordings === null) return;
   const { waiting, missing, lines } = recordings;
   show(section.querySelector(".empty"), !waiting && !missing);
-  const said = [waiting && `${t("waiting")}: ${waiting}`, missing && `${t("missing")}: ${missing}`];
+  const said = [waiting && t("sum_waiting", waiting), missing && `${t("missing")}: ${missing}`];
   say(section.querySelector(".sums"), said.filter(Boolean).join(" · "));
   keyed(section.querySelector("ol"), lines, (entry) => entry.callid, makeRecording, (node, entry) => {
     name(node, entry.state);
@@ -37,6 +47,7 @@ export function drawRecordings(recordings) {
     say(node.parts.when, moment(entry.at));
     say(node.parts.said, entry.detail);
   });
+  folds.recordings(FIRST);
 }
 
 export function drawDaemons(daemons) {
@@ -81,11 +92,15 @@ export function drawErrors(errors) {
   const section = document.getElementById("errors");
   show(section.querySelector(".empty"), !errors.length);
   keyed(section.querySelector("ol"), errors, (error) => error.event, () => line("li"), (node, error) => {
-    name(node, error.level === "warning" ? "warning" : "error");
+    const level = error.level === "warning" ? "warning" : "error";
+    name(node, level);
+    mean(node.parts.sign, t(level));
     say(node.parts.what, error.event);
-    say(node.parts.when, moment(error.at));
-    say(node.parts.said, [error.details, error.times > 1 ? t("times", error.times) : ""].filter(Boolean).join(" · "));
+    say(node.parts.when, [error.times > 1 ? t("times", error.times) : "", moment(error.at)].filter(Boolean).join(" · "));
+    say(node.parts.said, error.said);
+    say(node.parts.remedy, error.remedy);
   });
+  folds.errors(FIRST);
 }
 
 export function drawLookups(tally) {
@@ -110,8 +125,9 @@ function line(tag, what = el("span", "what")) {
   const sign = el("span", "sign");
   const when = el("span", "when");
   const said = el("p", "said");
-  node.append(sign, what, when, said);
-  node.parts = { sign, what, when, said };
+  const remedy = el("p", "said remedy");
+  node.append(sign, what, when, said, remedy);
+  node.parts = { sign, what, when, said, remedy };
   return node;
 }
 
