@@ -1,14 +1,21 @@
 """The unit file says what the daemon relies on, and shuts it in."""
 
+import shutil
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from ami_planfix.config.instance import at_home
 from ami_planfix.config.model import Config, Tls
 
-UNIT = Path(__file__).parent.parent / "systemd" / "ami-planfix.service"
+SYSTEMD = Path(__file__).parent.parent / "systemd"
+UNIT = SYSTEMD / "ami-planfix.service"
+TEMPLATE = SYSTEMD / "ami-planfix@.service"
+MOST_EXPOSED = 2.0
+"""Of 10, by `systemd-analyze security`."""
 
 
 def settings() -> dict[str, list[str]]:
@@ -95,3 +102,59 @@ def test_every_setting_is_explained() -> None:
     for line in lines[lines.index("[Service]") + 1 : lines.index("[Install]")]:
         alone = 0 if line.startswith("#") else alone + bool(line)
         assert alone <= 4, f"nobody knows why {line}"
+
+
+def test_one_of_several_is_the_same_with_places_of_its_own() -> None:
+    plain, template = UNIT.read_text(), TEMPLATE.read_text()
+    for name in ("StateDirectory", "RuntimeDirectory", "CacheDirectory"):
+        plain = plain.replace(f"{name}=ami-planfix\n", f"{name}=ami-planfix-%i\n")
+    plain = plain.replace("/etc/ami-planfix/config.yaml", "/etc/ami-planfix/%i.yaml")
+    plain = plain.replace("Description=Asterisk to Planfix:", "Description=Asterisk to Planfix (%i):")
+
+    def settings_of(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+    assert settings_of(template) == settings_of(plain)
+
+
+def test_the_folders_of_one_of_several_are_those_that_its_configuration_takes() -> None:
+    config = at_home(Config(), "office")
+    for place, base in (
+        (Path(unquote(urlsplit(config.storage.url.get_secret_value()).path)[1:]), "/var/lib"),
+        (config.recordings.cache, "/var/cache"),
+        (config.admin.socket, "/run"),
+    ):
+        assert place.is_relative_to(f"{base}/ami-planfix-office")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this machine has no systemd")
+class TestSystemd:
+    """What systemd itself says of the units."""
+
+    @pytest.fixture
+    def units(self, tmp_path: Path) -> list[Path]:
+        """Copy them, with a program that is there and an instance's name."""
+        program = tmp_path / "ami-planfix"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        found = []
+        for unit, name in ((UNIT, "ami-planfix.service"), (TEMPLATE, "ami-planfix@office.service")):
+            copy = tmp_path / name
+            copy.write_text(unit.read_text().replace("/usr/local/bin/ami-planfix", str(program)))
+            found.append(copy)
+        return found
+
+    def test_it_finds_no_fault(self, units: list[Path]) -> None:
+        for unit in units:
+            done = analyze("verify", "--man=no", "--recursive-errors=no", unit)
+            assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+    def test_it_finds_little_that_is_exposed(self, units: list[Path]) -> None:
+        for unit in units:
+            threshold = f"--threshold={MOST_EXPOSED * 10:.0f}"
+            done = analyze("security", "--offline=true", threshold, "--no-pager", unit)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)

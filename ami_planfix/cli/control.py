@@ -5,11 +5,10 @@ import os
 from pathlib import Path
 
 from ami_planfix.cli.options import DEFAULT
+from ami_planfix.config.instance import at_home, instance_of
 from ami_planfix.config.load import load
-from ami_planfix.config.model import Admin
+from ami_planfix.config.model import Config
 from ami_planfix.control import ANSWER_WITHIN, Query, request
-
-USUAL = Admin().socket
 
 
 def ask(config: Path | None, path: str, query: Query = ()) -> dict[str, object]:
@@ -29,6 +28,14 @@ def socket_of(config: Path | None) -> Path:
 
     A member of `admin.group` may use the socket, and need not be able to read the configuration with its secrets.
     """
-    if config is None and not os.access(DEFAULT, os.R_OK) and os.access(USUAL, os.F_OK):
-        return USUAL
-    return load(config or DEFAULT, {"admin"}, secrets=False).admin.socket
+    file = config or DEFAULT
+    if config is None or instance_of(config):
+        usual = usual_socket(instance_of(file))
+        if not os.access(file, os.R_OK) and os.access(usual, os.F_OK):
+            return usual
+    return load(file, {"admin"}, secrets=False).admin.socket
+
+
+def usual_socket(instance: str) -> Path:
+    """Tell where a daemon listens whose configuration does not say."""
+    return at_home(Config(), instance).admin.socket

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ami_planfix.cli.main import WELL
-from ami_planfix.cli.options import DEFAULT
+from ami_planfix.cli.options import DEFAULT, Configuration
 from ami_planfix.cli.output import tell
 from ami_planfix.errors import ConfigurationError
 from ami_planfix.init import pasting, plan
@@ -29,7 +29,7 @@ def _answering(command: Command) -> Command:
 
 @click.command()
 @click.option(
-    "-c", "--config", type=click.Path(path_type=Path), default=DEFAULT, metavar="FILE",
+    "-c", "--config", type=Configuration(), default=DEFAULT, metavar="FILE",
     help=f"The configuration to write (default: {DEFAULT}).",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Ask nothing: take the options, else what is proposed.")

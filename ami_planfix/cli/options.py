@@ -1,22 +1,39 @@
 """The options that commands share: which configuration, and results as JSON."""
 
+import os
 from pathlib import Path
 
 import click
 
+from ami_planfix.config.instance import PLAIN, file_of, is_name
 from ami_planfix.config.load import FOR_CALLS, load
 from ami_planfix.config.model import Config
 from ami_planfix.config.source import read
 from ami_planfix.planfix.messages import DEFAULT_WORDING, Wording
 
-DEFAULT = Path("/etc/ami-planfix/config.yaml")
+DEFAULT = file_of(PLAIN)
+
+
+class Configuration(click.Path):
+    """A file, or the name of one of several daemons: `office` is /etc/ami-planfix/office.yaml."""
+
+    name = "configuration"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Find the file that is meant; one that lies here comes first."""
+        named = os.fspath(value)
+        return file_of(named) if is_name(named) and not os.path.lexists(named) else Path(named)
+
 
 config_option = click.option(
     "-c",
     "--config",
-    type=click.Path(path_type=Path),
+    type=Configuration(),
     metavar="FILE",
-    help=f"The configuration (default: {DEFAULT}).",
+    help=f"The configuration (default: {DEFAULT}), or the NAME of one of several daemons.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, not a table.")

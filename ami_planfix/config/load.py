@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from ami_planfix.config.checks import Contradiction, contradictions
+from ami_planfix.config.instance import at_home, instance_of
 from ami_planfix.config.model import Config
 from ami_planfix.config.problems import KeyPath, Problem, in_order, nearest
 from ami_planfix.config.schema import leads_to_secret
@@ -85,7 +86,7 @@ def examine(
     for key, wrong, allowed in (*contradictions(config), *(_unmet(config, needs) if secrets else ())):
         if key[0] in needs and key[0] not in broken:
             problems.append(source.problem(key, wrong, allowed))
-    return Examined(None if problems else config, in_order(_first_of_each(problems)))
+    return Examined(None if problems else at_home(config, instance_of(path)), in_order(_first_of_each(problems)))
 
 
 def _sections(source: Source, problems: list[Problem]) -> dict[str, Value]:

@@ -14,7 +14,7 @@ def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "file").touch()
     for module in (control, options):
         monkeypatch.setattr(module, "DEFAULT", tmp_path / "file" / "config.yaml")
-    monkeypatch.setattr(control, "USUAL", tmp_path / "control.sock")
+    monkeypatch.setattr(control, "usual_socket", lambda _: tmp_path / "control.sock")
     return tmp_path / "control.sock"
 
 
@@ -33,6 +33,14 @@ def test_a_configuration_that_is_named_counts(unreadable: Path, tmp_path: Path) 
     file = tmp_path / "config.yaml"
     file.write_text("admin: {socket: /tmp/other.sock}\n")
     assert control.socket_of(file) == Path("/tmp/other.sock")
+
+
+def test_one_of_several_daemons_is_found_likewise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(control, "usual_socket", lambda name: (tmp_path / name).with_suffix(".sock"))
+    (tmp_path / "office.sock").touch()
+    assert control.socket_of(Path("/etc/ami-planfix/office.yaml")) == tmp_path / "office.sock"
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        control.socket_of(Path("/etc/ami-planfix/branch.yaml"))
 
 
 @pytest.mark.usefixtures("unreadable")
