@@ -1,7 +1,9 @@
-"""Who is at the other end of a request: the address behind trusted proxies, and whether it may ask (pure)."""
+"""Who is at the other end of a request: the address behind trusted proxies, and whether it may ask ."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from aiohttp import web
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -41,6 +43,10 @@ class Callers:
                 break
             nearest = before
         return nearest
+
+    def address_of(self, request: web.BaseRequest) -> Address:
+        """Find it for a request."""
+        return self.address(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
 
     def allowed(self, address: Address) -> bool:
         """Tell whether `server.allow_from` lets this address in; an empty list lets everybody."""

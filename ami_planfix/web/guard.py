@@ -81,7 +81,7 @@ class Guard:
         """Compare a password; what is to be answered if it is wrong, ever more slowly."""
         if self._sessions.knows(presented):
             return None
-        address = self._callers.address(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        address = self._callers.address_of(request)
         times, wait = self._wrong.count(address)
         log.warning("wrong password", address=str(address), times=times)
         if self._waiting >= MOST_WAITING:

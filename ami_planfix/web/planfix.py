@@ -83,7 +83,7 @@ class FromPlanfix:
 
     async def command(self, request: web.Request) -> web.StreamResponse:
         """Answer one command."""
-        address = self._callers.address(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        address = self._callers.address_of(request)
         if not self._callers.allowed(address):
             log.warning("address refused", address=str(address))
             reason = "server.allow_from does not name your address"
@@ -103,10 +103,9 @@ class FromPlanfix:
 
     async def knock(self, request: web.Request) -> web.StreamResponse:
         """Say that only POST is served, and remember who asked, so that `doctor` knows what its own request met."""
-        forwarded = request.headers.getall("X-Forwarded-For", ())
-        address = self._callers.address(request.remote or "", forwarded)
+        forwarded = "X-Forwarded-For" in request.headers
         mark = request.query.get("doctor", "")
-        self._visits.knock(Knock(mark, str(address), request.remote or "", bool(forwarded)))
+        self._visits.knock(Knock(mark, str(self._callers.address_of(request)), request.remote or "", forwarded))
         return refused(405, "not for GET", {"Allow": "POST"})
 
     async def _obey(self, command: MakeCall | Setup | InvalidCommand) -> Outcome:

@@ -24,7 +24,7 @@ from ami_planfix.recordings.formats import FORMATS
 from ami_planfix.recordings.ledger import Entry
 from ami_planfix.recordings.links import PATH, SIGNATURE
 from ami_planfix.web.answers import HEADERS, refused
-from ami_planfix.web.callers import Callers
+from ami_planfix.web.callers import Address, Callers
 
 log = structlog.get_logger("ami_planfix.web")
 
@@ -74,20 +74,19 @@ class Downloads:
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Answer one link."""
-        address = self._callers.address(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        address = self._callers.address_of(request)
         if not self._callers.allowed(address):
             return refused(403, "server.allow_from does not name your address")
         signature, callid = request.match_info["signature"], _callid(request.match_info["file"])
         if not _SIGNATURE.fullmatch(signature) or not 0 < len(callid) <= _LONGEST_CALLID:
-            return _nothing()
+            return _wrong_link(address)
         try:
             entry = await self._audio.find(signature, callid)
         except StorageError as fault:
             log.warning("recording not looked up", error=str(fault))
             return refused(503, "try again", AGAIN)
         if entry is None:
-            log.debug("recording refused", address=str(address))
-            return _nothing()
+            return _wrong_link(address)
         if self._running.total() >= self._at_once or self._running[callid] >= MOST_PER_LINK:
             log.warning("download refused", call=callid, address=str(address), reason="too many at once")
             return refused(503, "too many downloads at once", AGAIN)
@@ -219,6 +218,11 @@ def _callid(file: str) -> str:
     """Take the extension off: it is for people and players."""
     stem, _, extension = file.rpartition(".")
     return stem if f".{extension}" in FORMATS else file
+
+
+def _wrong_link(address: Address) -> web.Response:
+    log.warning("wrong link", address=str(address))
+    return _nothing()
 
 
 def _nothing(headers: Mapping[str, str] | None = None) -> web.Response:

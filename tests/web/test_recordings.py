@@ -175,6 +175,14 @@ class TestNoOtherLink:
         told = [{name: value for name, value in answer.headers.items() if name != "Date"} for answer, _ in answers]
         assert all(headers == told[0] for headers in told)
 
+    async def test_who_tries_is_named_in_the_log(self, site: Site) -> None:
+        with capture_logs() as said:
+            await site.get(f"http://127.0.0.1:{site.port}/recordings/{'0' * 32}/{CALLID}.wav")
+            await site.get(f"http://127.0.0.1:{site.port}/recordings/x/{CALLID}.wav")
+            await site.get()
+        told = [(line["event"], line["address"]) for line in said if line["log_level"] == "warning"]
+        assert told == 2 * [("wrong link", "127.0.0.1")]
+
     @pytest.mark.parametrize(
         "path",
         [
