@@ -174,7 +174,7 @@ def test_the_changelog_begins_with_this_version() -> None:
 def test_what_the_log_is_said_to_say_stands_in_the_program(path: Path) -> None:
     program = "\n".join(text_of(module) for module in (ROOT / "ami_planfix").rglob("*.py"))
     phrases = re.findall(r"`([a-z]+(?: [a-z]+)+)`", FENCE.sub("", text_of(path)))
-    others = {*COMMANDS, "asterisk", "dialplan", "fwconsole", "make", "manager", "sudo", "systemctl"}
+    others = {*COMMANDS, "asterisk", "dialplan", "docker", "fwconsole", "make", "manager", "sudo", "systemctl"}
     assert [one for one in phrases if one.partition(" ")[0] not in others and one not in program] == []
 
 
@@ -223,7 +223,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
 def test_files_that_a_document_names_exist(path: Path) -> None:
-    folders = "ami_planfix|tests|docs|asterisk|systemd"
+    folders = "ami_planfix|tests|docs|asterisk|systemd|packaging"
     named = re.findall(rf"`((?:{folders})/[A-Za-z0-9_./-]*[A-Za-z0-9_/])`", text_of(path))
     assert [name for name in named if "KIND" not in name and not (ROOT / name).exists()] == []
 
@@ -232,7 +232,7 @@ def test_nothing_speaks_of_the_place_where_it_was_made() -> None:
     # In halves, so that this file does not name them.
     halves = [("/wo", "rk/"), (".libr", "ary"), ("/opt/wh", "eels"), ("index-", "url"), ("python", "hosted")]
     words = ["".join(both) for both in halves]
-    folders = [ROOT / name for name in ("ami_planfix", "asterisk", "docs", "systemd", "tests", ".ci")]
+    folders = [ROOT / name for name in ("ami_planfix", "asterisk", "docs", "packaging", "systemd", "tests", ".ci")]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix not in {".pyc", ".ami", ".gz"}]
     files += [path for path in ROOT.iterdir() if path.name != ".git"]
     found = [

@@ -28,8 +28,8 @@ def files(around: Surroundings) -> list[File]:
         program = str(machine.program)
         if program.startswith(_HOMES):
             raise ConfigurationError(
-                f"{program} is in somebody's home, which the service does not see: install it for all, with "
-                "`pipx install --global` or into /opt (README)"
+                f"{program} is in somebody's home, which the service does not see: install it for all, as the Debian "
+                "package or with pipx into /opt (docs/admin/packages.md)"
             )
         text = shipped(f"systemd/{UNIT}").replace("/usr/local/bin/ami-planfix", program)
         found.append(File(OURS, text, "the service"))

@@ -193,7 +193,7 @@ class TestPlain:
         place = setup(tmp_path, PLAIN)
         place.machine.program = Path("/root/.local/bin/ami-planfix")
         result = place.run("--yes", *PROXY)
-        assert "pipx install --global" in str(result.exception)
+        assert "docs/admin/packages.md" in str(result.exception)
         assert not (tmp_path / CONFIG).exists()
 
 

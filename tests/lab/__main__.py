@@ -14,7 +14,7 @@ def main() -> int:
     """Do what the words say; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    installing = commands.add_parser("install", help="get the Asterisks (as root, on Debian)")
+    installing = commands.add_parser("install", help="get the Asterisks and all else that tests need (as root)")
     installing.add_argument(
         "versions", nargs="*", type=int, choices=[*SUITES, []], help="22, 16; both if none is named"
     )

@@ -1,6 +1,6 @@
-"""Gets the lab's Asterisks: Debian packages unpacked into a folder, for `chroot`.
+"""Gets the lab's Asterisks, each from the Debian suite that has it, an empty Debian, and programs that tests need.
 
-Two versions, each from the Debian suite that has it. A folder is made beside its place and renamed when it is
+Each Debian is packages unpacked into a folder, for `chroot`. It is made beside its place and renamed when it is
 whole, so a half-made one is never used; `python -m tests.lab install` may be run again and again.
 """
 
@@ -15,14 +15,21 @@ from pathlib import Path
 
 SUITES = {22: "sid", 16: "bullseye"}
 PACKAGES = "asterisk,asterisk-modules,asterisk-config"
+EMPTY = "bookworm"
+EMPTY_PACKAGES = "adduser,ca-certificates,python3,systemd,systemd-sysv"
+"""What every Debian on a PBX has: it boots, and packages are installed there."""
 PROGRAMS = {
     "ffmpeg": "ffmpeg",
     "sox": "sox libsox-fmt-mp3",
     "nginx": "nginx-light",
     "curl": "curl",
     "chromium": "chromium",
+    "pg_ctlcluster": "postgresql",
+    "systemd-nspawn": "systemd-container",
+    "pipx": "pipx",
+    "fail2ban-regex": "fail2ban",
 }
-"""What recordings are converted by and served through, with their Debian packages."""
+"""What tests run beside Asterisk, with their Debian packages."""
 TRIES = 5
 PAUSE = 20  # seconds between two tries: a mirror may be away for a minute
 
@@ -46,33 +53,48 @@ def root(version: int) -> Path:
     return folder
 
 
+def empty() -> Path:
+    """Return the root folder of an empty Debian; InstallError says how to get it."""
+    folder = cache() / f"debian-{EMPTY}"
+    if not folder.is_dir():
+        raise InstallError(f"there is no Debian in {folder}: run `python -m tests.lab install` as root")
+    return folder
+
+
 def install(versions: Sequence[int] = tuple(SUITES)) -> None:
     """Install what is missing."""
     if os.geteuid() != 0:
         raise InstallError("the lab is installed and run by root (debootstrap and chroot need it)")
     cache().mkdir(parents=True, exist_ok=True)
-    _require(PROGRAMS | {"pg_ctlcluster": "postgresql"})
+    _require(PROGRAMS)
     for version in versions:
         folder = cache() / f"asterisk-{version}"
-        if folder.is_dir():
-            _say(f"Asterisk {version} is there: {folder}")
-            continue
-        _require({"debootstrap": "debootstrap debian-archive-keyring"})
-        _try_often(f"Asterisk {version}", functools.partial(_bootstrap, version, folder))
-        _say(f"Asterisk {version} is installed: {folder}")
+        bootstrap = functools.partial(_bootstrap, SUITES[version], PACKAGES, folder, f"Asterisk {version}.")
+        _make(f"Asterisk {version}", folder, bootstrap)
+    folder = cache() / f"debian-{EMPTY}"
+    _make("an empty Debian", folder, functools.partial(_bootstrap, EMPTY, EMPTY_PACKAGES, folder))
 
 
-def _bootstrap(version: int, folder: Path) -> None:
+def _make(what: str, folder: Path, bootstrap: Callable[[], None]) -> None:
+    if folder.is_dir():
+        _say(f"{what} is there: {folder}")
+        return
+    _require({"debootstrap": "debootstrap debian-archive-keyring"})
+    _try_often(what, bootstrap)
+    _say(f"{what} is installed: {folder}")
+
+
+def _bootstrap(suite: str, packages: str, folder: Path, asterisk: str = "") -> None:
     part = folder.with_name(folder.name + ".part")
     if part.exists():
         shutil.rmtree(part)
-    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITES[version], str(part)]
-    _run(command)
-    answer = subprocess.run(
-        ["chroot", str(part), "/usr/sbin/asterisk", "-V"], capture_output=True, text=True, check=False
-    )
-    if not answer.stdout.startswith(f"Asterisk {version}."):
-        raise InstallError(f"{SUITES[version]} has {answer.stdout.strip() or answer.stderr.strip()}, not {version}")
+    _run(["debootstrap", "--variant=minbase", f"--include={packages}", suite, str(part)])
+    if asterisk:
+        answer = subprocess.run(
+            ["chroot", str(part), "/usr/sbin/asterisk", "-V"], capture_output=True, text=True, check=False
+        )
+        if not answer.stdout.startswith(asterisk):
+            raise InstallError(f"{suite} has {answer.stdout.strip() or answer.stderr.strip()}, not {asterisk}")
     shutil.rmtree(part / "var" / "cache" / "apt" / "archives", ignore_errors=True)
     part.rename(folder)
 
