@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from email.headerregistry import Address
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from ami_planfix.alerts.message import TEST, Message
 from ami_planfix.config.alerting import Mail as Section
 from ami_planfix.errors import AlertNotSent
+from ami_planfix.logs import REDACTED
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -79,9 +81,9 @@ class Mail:
                 async with asyncio.timeout(GOODBYE):
                     await server.quit()
         except aiosmtplib.SMTPAuthenticationError as fault:
-            raise AlertNotSent(f"{self._where} refuses the login: {_line(_words(fault))}", "login") from None
+            raise AlertNotSent(f"{self._where} refuses the login: {self._words(fault)}", "login") from None
         except aiosmtplib.SMTPResponseException as fault:
-            raise AlertNotSent(f"{self._where} refused it: {_line(_words(fault))}", "refused") from None
+            raise AlertNotSent(f"{self._where} refused it: {self._words(fault)}", "refused") from None
         except aiosmtplib.SMTPRecipientsRefused as fault:
             said = "; ".join(f"{one.recipient}: {_words(one)}" for one in fault.recipients)
             raise AlertNotSent(f"{self._where} refused it for all: {_line(said)}", "refused") from None
@@ -90,6 +92,15 @@ class Mail:
         finally:
             if server is not None:
                 server.close()
+
+    def _words(self, fault: Exception) -> str:
+        """Make one line of the server's words; our password, should it repeat it, is taken out."""
+        name, password = self._section.username, self._section.password.get_secret_value()
+        told = [password, *(b64encode(text.encode()).decode() for text in (password, f"\0{name}\0{password}"))]
+        text = _words(fault)
+        for secret in told if password else ():
+            text = text.replace(secret, REDACTED)
+        return _line(text)
 
 
 def written(message: Message, sender: str, to: tuple[str, ...]) -> EmailMessage:

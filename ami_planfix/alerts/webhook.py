@@ -18,6 +18,7 @@ MOST_BYTES = 4096
 """Of an answer that are read."""
 LONGEST = 200
 """Characters of an answer that are told."""
+_HEADERS = {"User-Agent": "ami-planfix", "Accept-Encoding": "identity"}
 _FIELD = re.compile(r"\{(\w+)\}", re.ASCII)
 
 
@@ -42,7 +43,8 @@ class Webhook:
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                aiohttp.ClientSession(headers={"User-Agent": "ami-planfix"}) as session,
+                # A small answer must not unfold into a large one.
+                aiohttp.ClientSession(headers=_HEADERS, auto_decompress=False) as session,
                 session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer,
             ):
                 words = self._words(await answer.content.read(MOST_BYTES))
@@ -58,7 +60,8 @@ class Webhook:
     def _words(self, body: bytes) -> str:
         """Make one line of an answer; what repeats our secrets is taken out."""
         text = body.decode(errors="replace")
-        for secret in (self._url, urlsplit(self._url).path, self._token):
+        own = [value for value in self._body.values() if not _FIELD.search(value)]
+        for secret in (self._url, urlsplit(self._url).path, self._token, *own):
             text = text.replace(secret, REDACTED) if len(secret) > 1 else text
         return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()[:LONGEST]
 

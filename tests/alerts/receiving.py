@@ -116,7 +116,10 @@ class PostOffice(Receiver):
             await server.wait_closed()
 
     def _who(self, _server: object, _session: object, _envelope: object, _how: str, data: LoginPassword) -> AuthResult:
-        return AuthResult(success=data.password == self.password.encode(), handled=False)
+        if data.password == self.password.encode():
+            return AuthResult(success=True, handled=False)
+        # Not polite, and allowed.
+        return AuthResult(success=False, handled=False, message=f"535 5.7.8 {data.password.decode()} it is not")
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
         if address == self.refuses:

@@ -45,6 +45,18 @@ async def test_a_telegram_bot_gets_what_it_wants() -> None:
     assert said == '127.0.0.1 answered 200 {"ok":true}'
 
 
+async def test_what_it_repeats_of_a_secret_in_the_body_is_not_told() -> None:
+    async with Hook(answer="no user word-for-the-hook").listening() as hook:
+        said = await webhook(hook, body={"user": "word-for-the-hook", "text": "{text}"}).send(MESSAGE)
+    assert said == "127.0.0.1 answered 200 no user [redacted]"
+
+
+async def test_a_small_answer_does_not_unfold_into_a_large_one() -> None:
+    async with Hook().listening() as hook:
+        await webhook(hook).send(MESSAGE)
+    assert hook.headers[0]["Accept-Encoding"] == "identity"
+
+
 async def test_what_is_no_field_stays() -> None:
     async with Hook().listening() as hook:
         await webhook(hook, body={"content": "{event}: {nothing} {} {subject}"}).send(MESSAGE)
