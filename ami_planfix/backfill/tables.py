@@ -36,7 +36,7 @@ class RecordsTable:
         self._url = _with_driver(url)
         self._name = table
         self._clock = clock
-        self.where = f"table {table} of {self._url.render_as_string()}".replace("+aiosqlite", "")
+        self.where = f"table {table} of {self._url.set(query={}).render_as_string()}".replace("+aiosqlite", "")
 
     async def rows(self, since: float, until: float) -> AsyncIterator[Mapping[str, Value]]:
         """Tell the rows of a time, in their order; raise BackfillError."""

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_origin
 
 import yaml
 
 from ami_planfix.config.problems import KeyPath
-from ami_planfix.config.schema import field_at, is_secret, leads_to_secret, section_at
+from ami_planfix.config.schema import field_at, is_list, is_secret, leads_to_secret, section_at
 from ami_planfix.config.source import Source, Value, read
-from ami_planfix.logs import REDACTED
+from ami_planfix.logs import REDACTED, redact
 
 _DATABASE = re.compile(r"(?:sqlite|postgresql|mysql)(?:\+\w+)?://|/", re.ASCII)
 _VARIABLE = re.compile(r"\$\{\w+\}", re.ASCII)
@@ -32,12 +33,17 @@ def is_database(text: str) -> bool:
 
 def _clean(source: Source, value: Value, key: KeyPath) -> object:
     if isinstance(value, dict):
-        return {name: _clean(source, inner, (*key, name)) for name, inner in value.items()}
+        fits = section_at(key) is not None or _is_mapping(key)
+        return {name: _clean(source, inner, (*key, name)) for name, inner in value.items()} if fits else REDACTED
     if isinstance(value, list):
-        return [_clean(source, inner, (*key, index)) for index, inner in enumerate(value)]
+        return (
+            [_clean(source, inner, (*key, index)) for index, inner in enumerate(value)] if _is_list(key) else REDACTED
+        )
     text = source.written.get(key)
     if text is None:
         return None
+    if section_at(key) is not None or _is_mapping(key):
+        return REDACTED  # `secret:word`, without the blank, is no key
     if _is_file_of_secret(key):
         return text
     if leads_to_secret(key):
@@ -49,13 +55,23 @@ def _clean(source: Source, value: Value, key: KeyPath) -> object:
 def _without_secret(text: str) -> str:
     if _VARIABLE.fullmatch(text):
         return text
-    return _PASSWORD.sub(rf"\1{REDACTED}\2", text) if is_database(text) else REDACTED
+    return redact(_PASSWORD.sub(rf"\1{REDACTED}\2", text)) if is_database(text) else REDACTED
 
 
 def _is_file_of_secret(key: KeyPath) -> bool:
     *around, last = map(str, key)
     field = field_at((*around, last.removesuffix("_file")))
     return last.endswith("_file") and field is not None and is_secret(field)
+
+
+def _is_mapping(key: KeyPath) -> bool:
+    field = field_at(key)
+    return field is not None and get_origin(field.annotation) is dict
+
+
+def _is_list(key: KeyPath) -> bool:
+    field = field_at(key)
+    return field is not None and is_list(field.annotation) and not isinstance(key[-1], int)
 
 
 def _is_known(key: KeyPath) -> bool:

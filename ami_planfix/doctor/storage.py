@@ -70,7 +70,7 @@ async def database(patient: Patient) -> AsyncIterator[Finding]:
         case Standing.OLDER:
             yield untried("storage", "its tables are brought up to date when the daemon starts")
         case Standing.CURRENT:
-            yield well("storage", make_url(url).render_as_string(hide_password=True))
+            yield well("storage", make_url(url).set(query={}).render_as_string())
 
 
 async def room(patient: Patient) -> AsyncIterator[Finding]:

@@ -39,7 +39,7 @@ class Database:
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.patience = STUCK_FILE if self.is_sqlite else STUCK_SERVER
         """Seconds that a write may take."""
-        self._where = (self._url.database or "") if self.is_sqlite else self._url.render_as_string()
+        self._where = (self._url.database or "") if self.is_sqlite else self._url.set(query={}).render_as_string()
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._me = secrets.token_hex(8)
         self._ahead: float | None = None

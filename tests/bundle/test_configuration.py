@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ami_planfix.bundle.configuration import redacted
@@ -44,6 +45,21 @@ def written(folder: Path, text: str) -> Path:
     file = folder / "config.yaml"
     file.write_text(text, "utf-8")
     return file
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hush", "- hush", "ami: hush", "ami:\n  secret:hush", "ami: [hush]", "planfix: {token: [hush, {a: hush}]}",
+        "planfix: {token: {hush: hush}}", "planfix: {url: [hush]}", "planfix: {url: {hush: hush}}", "trunks: hush",
+        "trunks: [hush]", "trunks: [[hush]]", "dids: [{number: [hush]}]", "server: {tls: hush}",
+        "alerts: {webhook: hush}", "backfill: {cdr: 'mysql://db/cdr?user=me&password=hush'}",
+        "alerts: {webhook: {body: hush}}", "storage: 'postgresql://me:hush@db/planfix'",
+        "storage: {url: 'pg://me:hush@db'}",
+    ],
+)  # fmt: skip
+def test_nor_in_a_shape_that_it_does_not_have(tmp_path: Path, text: str) -> None:
+    assert "hush" not in redacted(written(tmp_path, text))
 
 
 def test_no_secret_in_any_form_and_all_the_rest(tmp_path: Path) -> None:
