@@ -1,10 +1,15 @@
-"""What is heard and concluded until it is written, in one transaction."""
+"""What is heard and concluded until it is written, in one transaction: a batch in hand, and the next one."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.reports import Report
 from ami_planfix.journal import Row
+
+LINGER = 0.05
+"""Seconds for which what brought no report waits for more."""
 
 
 @dataclass(slots=True)
@@ -23,3 +28,56 @@ class Batch:
         self.rows += later.rows
         self.gone += later.gone
         self.reports += later.reports
+
+
+class Gathering:
+    """What is not written yet."""
+
+    def __init__(self) -> None:
+        self.waiting = Batch()
+        """What has come since the batch in hand was taken."""
+        self.in_hand = Batch()
+        self._pressed = asyncio.Event()
+        self._presses_always = False
+
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.in_hand)
+
+    @property
+    def rows(self) -> int:
+        """Count rows of the journal."""
+        return len(self.waiting.rows) + len(self.in_hand.rows)
+
+    @property
+    def reports(self) -> int:
+        """Count reports."""
+        return len(self.waiting.reports) + len(self.in_hand.reports)
+
+    def look(self) -> None:
+        """Take note that something has come: a report is in a hurry."""
+        if self.waiting.reports:
+            self._pressed.set()
+
+    def press(self) -> None:
+        """Wait for nothing any more."""
+        self._presses_always = True
+        self._pressed.set()
+
+    async def linger(self) -> None:
+        """Wait a moment for more, unless a report waits or something could not be written before."""
+        if not self.in_hand:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._pressed.wait()
+
+    def gather(self) -> None:
+        """Take all in hand."""
+        self.in_hand.extend(self.waiting)
+        self.waiting = Batch()
+        if not self._presses_always:
+            self._pressed.clear()
+
+    def give_rows_up(self) -> None:
+        """Forget all rows of the journal."""
+        self.waiting.rows.clear()
+        self.in_hand.rows.clear()

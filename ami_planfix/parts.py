@@ -210,12 +210,13 @@ def _pipeline(
     recordings: Recordings | None,
 ) -> Pipeline:
     if recordings is None:
-        return Pipeline(database, outbox, tracker, delivery.wake, board)
+        return Pipeline(database, outbox, tracker, lambda _: delivery.wake(), board)
     waiting = recordings.waiting
 
-    def written() -> None:
+    def written(reports: Iterable[Report]) -> None:
         delivery.wake()
-        waiting.wake()
+        if any(report.recordings for report in reports):
+            waiting.wake()
 
     return Pipeline(database, outbox, tracker, written, board, noting=waiting.note)
 
@@ -266,7 +267,7 @@ async def _recordings(
         config = config.model_copy(update={"recordings": as_they_are})
 
     def is_live(callid: str) -> bool:
-        return any(call.callid == callid for call in tracker.live())
+        return tracker.is_live(callid)
 
     return await make_recordings(config, database, outbox, delivery.wake, is_live, board)
 

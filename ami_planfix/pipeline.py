@@ -1,8 +1,9 @@
 """The pipeline: event -> tracker -> journal and outbox in one transaction; nothing lost, nothing twice.
 
 The tracker runs at once, as events are heard. What it concluded is gathered, and written as a whole: while one
-batch is being written the next one gathers, so that a quiet PBX gets each event written at once and a busy one
-gets few large transactions, without any delay chosen by us.
+batch is being written the next one gathers, so that a quiet PBX gets each report written at once and a busy one
+gets few large transactions. What brought no report waits a moment for more: nobody does, and a transaction costs more
+than many rows.
 
 The database fails: nothing is lost that memory holds, and it is tried again until it works. Memory is bounded:
 over `MOST_ROWS` waiting messages these are given up (a restart in that state follows calls from what Asterisk
@@ -25,7 +26,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.listening import Heard
-from ami_planfix.batch import Batch
+from ami_planfix.batch import Batch, Gathering
 from ami_planfix.calls.events import Event, Snapshot
 from ami_planfix.calls.reports import CallId, Direction, Outcome, Report, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
@@ -68,6 +69,8 @@ class Source(Protocol):
 Noting = Callable[[AsyncConnection, Iterable[Report]], Awaitable[None]]
 """Writes down more about reports, in the transaction in which they are put into the outbox."""
 
+Written = Callable[[Iterable[Report]], None]
+
 
 class Pipeline:
     """What the connection to Asterisk tells (`ami.listening.Listener`); `written` is called after reports were."""
@@ -77,7 +80,7 @@ class Pipeline:
         database: Database,
         outbox: Outbox,
         tracker: Tracker,
-        written: Callable[[], None],
+        written: Written,
         board: Board | None = None,
         clock: Callable[[], float] = time.time,
         noting: Noting | None = None,
@@ -113,8 +116,7 @@ class Pipeline:
         """The first snapshot after joining tells of calls that others know better."""
         self._source: Source | None = None
         self._paused = False
-        self._waiting = Batch()
-        self._in_hand = Batch()
+        self._unwritten = Gathering()
         self._failing = False
         self._writing_since: float | None = None
         self._woken = asyncio.Event()
@@ -139,7 +141,7 @@ class Pipeline:
     @property
     def backlog(self) -> int:
         """Tell how many reports and messages wait to be written."""
-        return len(self._waiting) + len(self._in_hand)
+        return len(self._unwritten)
 
     # What the connection tells
 
@@ -185,7 +187,7 @@ class Pipeline:
             heard = await self._journal.live(connection, self._clock())
         await self._replay(heard)
         log.info("calls followed again", events=len(heard), calls=len(self._tracker.live()))
-        self._gather()
+        self._unwritten.gather()
         await self._write()
 
     async def run(self) -> None:
@@ -197,7 +199,8 @@ class Pipeline:
                 await self._woken.wait()
                 self._woken.clear()
                 while self.backlog and not self._cut:
-                    self._gather()
+                    await self._unwritten.linger()
+                    self._unwritten.gather()
                     try:
                         await self._write()
                     except StorageError as fault:
@@ -221,6 +224,7 @@ class Pipeline:
         if self._held is not None:
             self._let_go()
         self._woken.set()
+        self._unwritten.press()
         self._hurried.set()
         if not self._running:
             return
@@ -228,7 +232,7 @@ class Pipeline:
             async with asyncio.timeout(limit):
                 await self._ended.wait()
         if not self._ended.is_set():
-            log.error("heard and not written", reports=self._unwritten_reports, remedy="see the error before")
+            log.error("heard and not written", reports=self._unwritten.reports, remedy="see the error before")
             self._cut = True
             self._woken.set()
             self._hurried.set()
@@ -285,7 +289,7 @@ class Pipeline:
             await stand_back(self._following, self._withheld, self._tracker.callids, alone)
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
-            self._waiting.reports += self._withheld.release()
+            self._unwritten.waiting.reports += self._withheld.release()
             self._wake()
         finally:
             self._standing_back = None
@@ -296,7 +300,7 @@ class Pipeline:
         self._held = []
         released = self._withheld.release()  # what is learned stands before it, or instead of it
         await self._learn(since)
-        self._waiting.reports += released
+        self._unwritten.waiting.reports += released
         log.info("calls taken over", reports=len(released))
         self._let_go()
 
@@ -363,25 +367,25 @@ class Pipeline:
 
     def _take(self, conclusion: Conclusion, row: Row | None = None) -> None:
         if row is not None:
-            self._waiting.rows.append(row)
+            self._unwritten.waiting.rows.append(row)
         if conclusion.gone:
-            self._waiting.gone += self._scribe.forget(conclusion.gone)
-        self._waiting.reports += self._withheld.sift(conclusion.reports)
+            self._unwritten.waiting.gone += self._scribe.forget(conclusion.gone)
+        self._unwritten.waiting.reports += self._withheld.sift(conclusion.reports)
         self.silences.update(conclusion.silences)
 
     def _wake(self) -> None:
-        if self._failing and len(self._waiting.rows) + len(self._in_hand.rows) > MOST_ROWS:
-            self._waiting.rows.clear()
-            self._in_hand.rows.clear()
+        if self._failing and self._unwritten.rows > MOST_ROWS:
+            self._unwritten.give_rows_up()
             log.error("journal given up", consequence="a restart now would follow calls from what Asterisk says")
         self._hold_back()
         if self.backlog:
             self._idle.clear()
             self._woken.set()
+        self._unwritten.look()
 
     def _hold_back(self) -> None:
         """Pause or resume the source, by how much waits."""
-        size = self._unwritten_reports if self._failing else self.backlog
+        size = self._unwritten.reports if self._failing else self.backlog
         if not self._paused and size > MOST_WAITING:
             self._paused = True
             log.warning("too much waits to be written", waiting=size, consequence="Asterisk is read no further")
@@ -395,16 +399,8 @@ class Pipeline:
 
     # From rows to the disk
 
-    @property
-    def _unwritten_reports(self) -> int:
-        return len(self._waiting.reports) + len(self._in_hand.reports)
-
-    def _gather(self) -> None:
-        self._in_hand.extend(self._waiting)
-        self._waiting = Batch()
-
     async def _write(self) -> None:
-        batch = self._in_hand
+        batch = self._unwritten.in_hand
         self._writing_since = time.monotonic()
         try:
             async with self._database.write() as connection:
@@ -414,7 +410,7 @@ class Pipeline:
                     await self._noting(connection, batch.reports)
         finally:
             self._writing_since = None
-        self._in_hand = Batch()
+        self._unwritten.in_hand = Batch()
         if self._failing:
             self._failing = False
             log.info("database written again")
@@ -422,7 +418,7 @@ class Pipeline:
         self._hold_back()
         if batch.reports:
             self._count(batch.reports)
-            self.written()
+            self.written(batch.reports)
 
     def _count(self, reports: Iterable[Report]) -> None:
         if not self._running:

@@ -30,7 +30,7 @@ async def main(database_url, planfix_url, token, name):
     outbox = Outbox(database)
     api = PlanfixApi(lambda: Credentials(planfix_url, token))
     delivery = Delivery(database, outbox, api, Settings(popup_max_age=1e10))
-    pipeline = Pipeline(database, outbox, tracker_of(), delivery.wake)
+    pipeline = Pipeline(database, outbox, tracker_of(), lambda _: delivery.wake())
     await pipeline.restore()
     tasks = [asyncio.create_task(part.run()) for part in (pipeline, delivery)]
     for one in heard(name):

@@ -76,7 +76,7 @@ class Live(NamedTuple):
     fresh_tracker: Callable[[], Tracker]
     note: Callable[[AsyncConnection, Iterable[Report]], Awaitable[None]]
     """Notes recordings, in the transaction of the reports."""
-    written: Callable[[], None]
+    written: Callable[[Iterable[Report]], None]
 
 
 class Kept(NamedTuple):
@@ -235,7 +235,7 @@ class Backfill:
         if not look.dry:
             self._live.settle(followed)
             if added:
-                self._live.written()
+                self._live.written(added)
         return added
 
     def _say_waiting(self, reason: str, pause: float | None) -> None:

@@ -127,6 +127,10 @@ class Tracker:
         """Tell the calls that go on, oldest first."""
         return tuple(_as_live(call) for call in self._register.live())
 
+    def is_live(self, callid: str) -> bool:
+        """Tell whether a call goes on."""
+        return any(call.callid == callid for call in self._register.live())
+
     def channels(self) -> tuple[str, ...]:
         """Tell the names of the channels that exist, as far as events have told."""
         return tuple(channel.name for channel in self._pbx.channels.values())

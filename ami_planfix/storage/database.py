@@ -164,7 +164,7 @@ class Database:
 
     def _make_engine(self, patient: bool = False) -> AsyncEngine:
         if self.is_sqlite:
-            return create_async_engine(self._url, pool_size=5, max_overflow=5, hide_parameters=True)
+            return create_async_engine(self._url, pool_size=5, max_overflow=5, pool_use_lifo=True, hide_parameters=True)
         return create_async_engine(
             self._url,
             pool_size=5,

@@ -21,6 +21,7 @@ from sqlalchemy import (
     false,
     text,
 )
+from sqlalchemy.engine.interfaces import Dialect
 
 metadata = MetaData(
     naming_convention={
@@ -30,6 +31,16 @@ metadata = MetaData(
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     }
 )
+
+
+class _Bytes(LargeBinary):
+    """Bytes as they are: what SQLite's driver is asked to make of them first is dear and not needed."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Change nothing."""
+
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a row's number in SQLite
 
@@ -78,7 +89,7 @@ journal = Table(
     Column("pbx", String(64), nullable=False),
     Column("at", Float, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("raw", LargeBinary, nullable=False),
+    Column("raw", _Bytes, nullable=False),
     Column("owner", String(100), nullable=False, server_default=""),
 )
 Index("journal_at_idx", journal.c.at)

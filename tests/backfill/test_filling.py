@@ -88,7 +88,7 @@ class Scene:
         config = Config.model_validate({"numbering": {"extensions": r"1\d\d", "default_extension": "100"}})
         directory = Numbering(config)
         live = Live(
-            lambda: frozenset(self.live), self.settled.extend, lambda: Tracker(directory), self._note, lambda: None
+            lambda: frozenset(self.live), self.settled.extend, lambda: Tracker(directory), self._note, lambda _: None
         )
         self.presence = Presence(database, clock=lambda: self.now)
         kept = Kept(database, self.outbox, self.presence)

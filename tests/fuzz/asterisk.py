@@ -177,7 +177,7 @@ async def _live(port: int, honest: Asterisk, database: Database) -> None:
     """Be the daemon until the honest server has been asked and all is written; then nothing may be left."""
     numbering = Numbering(Config.model_validate({"numbering": NUMBERING, "trunks": TRUNKS}))
     tracker = Tracker(numbering)
-    pipeline = Pipeline(database, Outbox(database), tracker, lambda: None)
+    pipeline = Pipeline(database, Outbox(database), tracker, lambda _: None)
     settings = AmiSettings("127.0.0.1", port, "ami-planfix", "secret", timeout=PATIENCE, silence=PATIENCE)
     connection = Connection(settings, pipeline, QUICK, greet=Phones(numbering, Settings(database)).ask)
     pipeline.attach(connection)
