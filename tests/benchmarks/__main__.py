@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.measuring import HEADINGS, Result, say
 
-NAMES = ("parse", "reports")
+NAMES = ("parse", "reports", "lag", "memory", "startup", "pieces")
 
 
 def main() -> int:

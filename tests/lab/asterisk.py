@@ -68,6 +68,12 @@ class Asterisk:
         return "PJSIP" if self.driver == "pjsip" else "SIP"
 
     @property
+    def pid(self) -> int:
+        """Tell the number of its process."""
+        assert self._process, "it does not run"
+        return self._process.pid
+
+    @property
     def recordings_directory(self) -> Path:
         """Where MixMonitor writes, as seen from outside."""
         return self.folder / "spool" / "monitor"

@@ -70,7 +70,7 @@ def run() -> Result:
             name = f"{rate} events/s{', durable' * durable}"
             figures += _figures(name, found, "" if durable else GOALS[rate])
             lags[name] = [(share, percentile(found.lags, share / 100)) for share in (50, 75, 90, 95, 99, 99.9)]
-    return Result("whole", figures, {"lag of a report in ms, by percentile": [], **lags})
+    return Result("lag", figures, {"lag of a report in ms, by percentile": [], **lags})
 
 
 def _figures(name: str, found: Run, goal: str) -> list[Figure]:
@@ -99,10 +99,10 @@ async def at_rate(rate: int, *, durable: bool = False, seconds: float = SECONDS)
         pid = process.process.pid
         before = processor(pid)
         sent = await play(exchange, messages, seconds, late)
-        await _until_quiet(pid)
+        await until_quiet(pid)
         used = processor(pid) - before
         megabytes = memory(pid)
-        taken = await _end_of(planfix)
+        taken = await end_of(planfix)
     played = sent[-1][0]
     took = sent[-1][1] - begin - late
     lags, missing = _lags(expected, sent, taken, begin + late + WARM_UP)
@@ -113,25 +113,34 @@ async def at_rate(rate: int, *, durable: bool = False, seconds: float = SECONDS)
 @asynccontextmanager
 async def running(durable: bool) -> AsyncIterator[tuple[Exchange, Process, asyncio.subprocess.Process]]:
     """Have a daemon run between an exchange and a Planfix that takes everything."""
+    async with receiver() as (url, planfix):
+        account = EmbeddedPlanfix()
+        account.url = url
+        with tempfile.TemporaryDirectory(prefix="ami-planfix-") as folder:
+            async with Exchange() as exchange:
+                place = place_beside(exchange, account, Path(folder))
+                place.sections["log"] = {"format": "json", "level": "info"}
+                place.sections["storage"] = {"url": f"sqlite:///{folder}/state.db", "durable": durable}
+                place.write_config()
+                async with place.daemon() as process:
+                    await place.logged_in()
+                    yield exchange, process, planfix
+
+
+@asynccontextmanager
+async def receiver() -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """Have a Planfix that takes everything, in a process of its own; gives its address."""
     planfix = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.benchmarks.receiver", stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, limit=2**28,
     )  # fmt: skip
-    assert planfix.stdout is not None
-    account = EmbeddedPlanfix()
-    account.url = f"http://127.0.0.1:{int(await planfix.stdout.readline())}/tel/api"
-    with tempfile.TemporaryDirectory(prefix="ami-planfix-") as folder:
-        async with Exchange() as exchange:
-            place = place_beside(exchange, account, Path(folder))
-            place.sections["log"] = {"format": "json", "level": "info"}
-            place.sections["storage"] = {"url": f"sqlite:///{folder}/state.db", "durable": durable}
-            place.write_config()
-            async with place.daemon() as process:
-                await place.logged_in()
-                yield exchange, process, planfix
-    if planfix.returncode is None:
-        planfix.kill()
-    await planfix.wait()
+    try:
+        assert planfix.stdout is not None
+        yield f"http://127.0.0.1:{int(await planfix.stdout.readline())}/tel/api", planfix
+    finally:
+        if planfix.returncode is None:
+            planfix.kill()
+        await planfix.wait()
 
 
 async def play(
@@ -186,7 +195,7 @@ def _lags(
     return lags, missing
 
 
-async def _end_of(planfix: asyncio.subprocess.Process) -> list[list[object]]:
+async def end_of(planfix: asyncio.subprocess.Process) -> list[list[object]]:
     assert planfix.stdin is not None
     assert planfix.stdout is not None
     planfix.stdin.close()
@@ -194,7 +203,7 @@ async def _end_of(planfix: asyncio.subprocess.Process) -> list[list[object]]:
     return taken
 
 
-async def _until_quiet(pid: int) -> None:
+async def until_quiet(pid: int) -> None:
     """Wait until the daemon has nothing more to do."""
     before = processor(pid)
     while True:

@@ -1,0 +1,128 @@
+"""The daemon beside a real Asterisk under load: its processor time in per cent of Asterisk's.
+
+Calls are made at growing rates until one fails; the highest rate at which all went well is told. Without sound a call
+costs Asterisk least, and us as much as any: with sound it is as in life. With and without the event filter that
+`init` writes, for 22 in both of its forms.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ami_planfix.demo.planfix import EmbeddedPlanfix
+from ami_planfix.init.manager import Login, section
+from tests.benchmarks import callers
+from tests.benchmarks.lag import end_of, memory, processor, receiver, until_quiet
+from tests.benchmarks.measuring import Figure, Result, say
+from tests.daemon_process import Home, Process
+from tests.lab.asterisk import DAEMON, LAB, Asterisk
+
+RATES = (5.0, 10.0, 20.0, 30.0, 40.0, 60.0)
+RUN = 15.0
+"""Seconds in which calls begin."""
+SILENT_TALK, TALK = 2.0, 20.0
+"""Seconds of a call without and with sound."""
+AT_ONCE = (20, 40, 60, 80)
+"""Calls with sound."""
+REPORTS_OF_A_CALL = 3
+GOAL = "< 3 %"
+SETUPS = ((22, "no filter"), (22, "filter"), (22, "old filter"), (16, "no filter"), (16, "filter"))
+
+
+@dataclass
+class Load:
+    """What one run found; milliseconds of processor time for a call."""
+
+    rate: float
+    well: bool
+    ours: float
+    asterisk: float
+    megabytes: float
+
+
+def run() -> Result:
+    """Measure."""
+    callers.require_sipp()
+    figures: list[Figure] = []
+    for version, chosen in SETUPS:
+        name = f"Asterisk {version}, {chosen}"
+        silent = asyncio.run(_highest(version, chosen, [(rate, SILENT_TALK) for rate in RATES], audio=False))
+        figures += _figures(f"{name}: {silent.rate:g} calls/s without sound", silent)
+        talking = [(count / TALK, TALK) for count in AT_ONCE]
+        sounding = asyncio.run(_highest(version, chosen, talking, audio=True))
+        figures += _figures(f"{name}: {sounding.rate * TALK:.0f} calls at once with sound", sounding)
+    return Result("asterisk", figures)
+
+
+def _figures(name: str, load: Load) -> list[Figure]:
+    return [
+        Figure(name, 100 * load.ours / load.asterisk, "% of Asterisk's", goal=GOAL),
+        Figure("  a call costs", load.ours, "ms of processor", "Asterisk", load.asterisk, load.asterisk / load.ours),
+    ]
+
+
+async def _highest(version: int, chosen: str, loads: Sequence[tuple[float, float]], *, audio: bool) -> Load:
+    best: Load | None = None
+    for rate, talk in loads:
+        found = await _measure(version, chosen, rate, talk, audio=audio)
+        share = 100 * found.ours / found.asterisk
+        say(
+            f"{version}, {chosen}, {rate:g} calls/s{' with sound' * audio}: {'well' if found.well else 'too much'}, "
+            f"{found.ours:.1f} ms beside {found.asterisk:.1f} ms a call, {share:.1f} %"
+        )
+        if not found.well:
+            break
+        best = found
+    assert best is not None, f"this machine does not even carry {loads[0][0]:g} calls a second"
+    return best
+
+
+async def _measure(version: int, chosen: str, rate: float, talk: float, *, audio: bool) -> Load:
+    count = round(rate * max(RUN, talk))
+    with tempfile.TemporaryDirectory(prefix="ami-planfix-") as name:
+        folder = Path(name)
+        port = callers.phone_port()
+        asterisk = callers.asterisk_of(version, port)
+        async with asterisk, _beside(asterisk, chosen, folder) as (process, planfix), callers.answering(port, folder):
+            before = processor(process.process.pid), processor(asterisk.pid)
+            well = await callers.call(asterisk, folder, rate=rate, count=count, seconds=talk, audio=audio)
+            await until_quiet(process.process.pid)
+            ours, theirs = processor(process.process.pid) - before[0], processor(asterisk.pid) - before[1]
+            megabytes = memory(process.process.pid)
+            reports = len(await end_of(planfix))
+    if well and reports != REPORTS_OF_A_CALL * count:
+        raise AssertionError(f"{count} calls, and {reports} reports: {REPORTS_OF_A_CALL} of each were to come")
+    return Load(rate, well, 1000 * ours / count, 1000 * theirs / count, megabytes)
+
+
+@asynccontextmanager
+async def _beside(
+    asterisk: Asterisk, chosen: str, folder: Path
+) -> AsyncIterator[tuple[Process, asyncio.subprocess.Process]]:
+    await _choose(asterisk, chosen)
+    ami = {"port": asterisk.ami_port, "username": asterisk.ami_username, "secret": asterisk.ami_secret}
+    async with receiver() as (url, planfix):
+        account = EmbeddedPlanfix()
+        account.url = url
+        home = Home(account, folder, ami)
+        home.sections["log"] = {"format": "json", "level": "info"}
+        home.write_config()
+        async with home.daemon() as process:
+            await process.logged("ami connected")
+            yield process, planfix
+
+
+async def _choose(asterisk: Asterisk, chosen: str) -> None:
+    """Have our user in Asterisk as `init` writes it, with or without its filter."""
+    new = asterisk.version == 22 and chosen != "old filter"
+    ours = section(Login(DAEMON.secret, username=DAEMON.username), new)
+    if chosen == "no filter":
+        ours = "\n".join(line for line in ours.splitlines() if not line.startswith("eventfilter")) + "\n"
+    path = asterisk.folder / "etc" / "manager.conf"
+    text = path.read_text("utf-8")
+    before, after = text.index(f"[{DAEMON.username}]"), text.index(f"[{LAB.username}]")
+    path.write_text(text[:before] + ours + text[after:], "utf-8")
+    await asterisk.restart()
