@@ -20,6 +20,7 @@ class File(NamedTuple):
     text: str
     why: str
     mode: int = 0o644
+    """Of a file that is made anew; one that was there gives others no more than this."""
     group: str = ""
     """Of a file that is made anew; else as it was."""
     like: str = ""
@@ -99,7 +100,8 @@ def _replace(path: Path, step: File, machine: Machine) -> None:
     model = path if path.exists() else machine.at(step.like) if step.like else None
     if model is not None and model.exists():
         status = model.stat()
-        mode, owner, group = status.st_mode & 0o777, status.st_uid, status.st_gid
+        # A secret that stands in it now is closed to others, who could read the file until then.
+        mode, owner, group = status.st_mode & (0o770 | step.mode), status.st_uid, status.st_gid
     else:
         mode, owner, group = step.mode, -1, _gid(machine, step.group)
     fresh = path.with_name(f".{path.name}.{token_hex(8)}")

@@ -201,7 +201,9 @@ class TestOthersFiles:
     def test_freepbxs_own_file_is_used_and_what_others_wrote_stays(self, tmp_path: Path) -> None:
         place = setup(tmp_path, FREEPBX, "16.28.0")
         before = place.text("etc/asterisk/manager_custom.conf")
+        (tmp_path / "etc/asterisk/manager_custom.conf").chmod(0o664)
         place.well("--yes", *PROXY)
+        assert stat.S_IMODE((tmp_path / "etc/asterisk/manager_custom.conf").stat().st_mode) == 0o660
         custom = place.text("etc/asterisk/manager_custom.conf")
         assert custom.startswith(before)
         assert place.text("etc/asterisk/manager.conf") == FREEPBX["/etc/asterisk/manager.conf"]
