@@ -70,10 +70,10 @@ def disarm_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def indent_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Indent a traceback, which quotes whatever it failed at: nobody else begins a line (fail2ban reads them)."""
+    """Mark the lines of a traceback, which quotes whatever it failed at: nobody else begins a line (see fail2ban)."""
     for key in _OF_LINES:
         if isinstance(value := event.get(key), str):
-            event[key] = indent(value, "  ")
+            event[key] = indent(value, "  | ")
     return event
 
 

@@ -77,7 +77,7 @@ def test_no_stranger_writes_a_line_of_the_log(form: Format) -> None:
     lines = stream.getvalue().splitlines()
     assert "Traceback" in stream.getvalue()
     assert not [line for line in lines if line.startswith("12:00:00")]
-    assert len([line for line in lines if not line.startswith(" ")]) == 4
+    assert len([line for line in lines if not line.startswith("  | ")]) == 4
 
 
 def test_the_level_is_ours_and_libraries_are_heard_from_warning_on() -> None:

@@ -1,9 +1,15 @@
 """`run --observe`: takes reports in Planfix's place, sends nothing, and says what it would have sent."""
 
+import re
+
 import structlog
 
 from ami_planfix.calls.reports import Report
+from ami_planfix.logs import REDACTED
 from ami_planfix.planfix.messages import Wording, event_form
+
+_SIGNATURE = re.compile(r"(/recordings/)[0-9a-f]{32,}(/[^/]*)$", re.ASCII)
+"""Whoever reads it in the log may listen."""
 
 log = structlog.get_logger("ami_planfix.observe")
 
@@ -26,7 +32,8 @@ class Observing:
 
     async def record(self, callid: str, link: str, temporary: bool = False) -> None:
         """Say what would be sent."""
-        log.info("report observed", report="record", callid=callid, record_link=link, is_temp=temporary)
+        shown = _SIGNATURE.sub(rf"\1{REDACTED}\2", link)
+        log.info("report observed", report="record", callid=callid, record_link=shown, is_temp=temporary)
 
     async def ping(self) -> object:
         """Say nothing: there is nobody to ask."""
