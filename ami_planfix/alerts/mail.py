@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ami_planfix.alerts.message import TEST, Message
 from ami_planfix.config.alerting import Mail as Section
-from ami_planfix.errors import AlertNotSent
+from ami_planfix.errors import AlertNotSent, in_words
 from ami_planfix.logs import REDACTED
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def _unreachable(where: str, fault: Exception, timeout: float) -> AlertNotSent:
         return AlertNotSent(f"{where} takes no login: leave out username and password", "login")
     if isinstance(fault, TimeoutError):
         return AlertNotSent(f"{where} did not answer within {timeout:g} s")
-    said = getattr(cause, "strerror", None) or re.sub(r"^Error connecting to \S+ on port \d+:? *", "", str(fault))
+    said = re.sub(
+        r"^Error connecting to \S+ on port \d+:? *", "", in_words(cause if isinstance(cause, OSError) else fault)
+    )
     return AlertNotSent(f"{where} cannot be reached: {_line(said) or type(fault).__name__}")
 
 

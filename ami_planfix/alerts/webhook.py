@@ -11,7 +11,7 @@ import aiohttp
 
 from ami_planfix.alerts.message import Message
 from ami_planfix.config.alerting import Webhook as Section
-from ami_planfix.errors import AlertNotSent
+from ami_planfix.errors import AlertNotSent, in_words
 from ami_planfix.logs import REDACTED
 
 MOST_BYTES = 4096
@@ -78,8 +78,7 @@ def _reason(fault: Exception) -> str:
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted"
     if isinstance(fault, aiohttp.ClientConnectorError):
-        cause = fault.os_error
-        return cause.strerror.split(" [")[0] if cause.strerror else type(cause).__name__
+        return in_words(fault.os_error)
     if isinstance(fault, ssl.SSLError):
         return f"TLS: {fault.reason}"
     return "it ended the connection" if isinstance(fault, aiohttp.ServerDisconnectedError) else type(fault).__name__

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ami_planfix import tls
+from ami_planfix.errors import in_words
 from ami_planfix.tls import Certificate
 
 WITHIN = 6.0
@@ -55,5 +56,4 @@ def words(fault: Exception) -> str:
     """Say what went wrong, in a line."""
     if isinstance(fault, TimeoutError):
         return f"no answer within {WITHIN:g} s"
-    said = getattr(fault, "verify_message", None) or getattr(fault, "strerror", None) or str(fault)
-    return (said or type(fault).__name__).splitlines()[0][:200]
+    return (getattr(fault, "verify_message", None) or in_words(fault)).splitlines()[0][:200]

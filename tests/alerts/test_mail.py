@@ -143,7 +143,7 @@ class TestTheWayThere:
 class TestWhatGoesWrong:
     async def test_nobody_listens(self, mailer: Mailer) -> None:
         fault = await refused(mailer(PostOffice()))
-        assert "cannot be reached: Connect" in str(fault)
+        assert "cannot be reached: Connection refused" in str(fault)
 
     async def test_a_server_that_says_nothing(self, mailer: Mailer) -> None:
         silent = asyncio.Event()

@@ -81,7 +81,7 @@ async def test_all_but_success_is_none(status: int) -> None:
 
 
 async def test_nobody_listens() -> None:
-    assert "cannot be reached: Connect call failed" in str(await refused(webhook(Hook())))
+    assert "cannot be reached: Connection refused" in str(await refused(webhook(Hook())))
 
 
 async def test_it_does_not_answer() -> None:
