@@ -165,6 +165,8 @@ def complaint(body: bytes) -> str:
 def clean(text: str, most: int) -> str:
     """Make one line of at most `most` characters out of what a stranger wrote."""
     line = _CONTROL.sub(" ", text).strip()
+    if not line.isprintable():
+        line = "".join(character if character.isprintable() else "\ufffd" for character in line)
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

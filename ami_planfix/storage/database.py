@@ -121,7 +121,10 @@ class Database:
         """Have `heard` told topic and pbx of what others write; gives what is done when it hears nothing any more."""
 
         def take(payload: str) -> None:
-            topic, pbx, whose = json.loads(payload)
+            try:
+                topic, pbx, whose = json.loads(payload)
+            except (ValueError, TypeError, RecursionError):
+                return  # not from one of us: whoever may connect may notify
             if whose != self._me:
                 heard(topic, pbx)
 

@@ -154,6 +154,7 @@ class TestAnswers:
             (b"line\r\nline\x1b[31m\x00", "line line [31m"),
             (b"\xff", "\ufffd"),
             (b'{"error": "no \\ud800 such"}', "no \ufffd such"),
+            ("\u05fe\u200b\ufeff\U000e0041".encode(), "\ufffd" * 4),
             (b"", ""),
         ],
     )
