@@ -93,7 +93,7 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "no_calls_today": ("No call has ended today yet.", "Сегодня звонков ещё не было."),
         "answered": ("answered", "приняты"),
         "missed": ("missed", "пропущены"),
-        "reached": ("talked, outgoing", "исходящие, разговор"),
+        "reached": ("talked, outgoing", "исходящие"),
         "not_reached": ("not reached", "не дозвонились"),
         "busy": ("busy", "занято"),
         "no_answer": ("no answer", "нет ответа"),

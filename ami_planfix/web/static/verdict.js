@@ -36,7 +36,7 @@ export function drawGlance({ parts = [], outbox, today }) {
   const tiles = [
     tile("parts", t("part_asterisk"), part("asterisk")),
     tile("parts", t("part_planfix"), part("planfix")),
-    outbox && { at: "outbox", label: t("tile_waiting"), state: reports(outbox), said: outbox.waiting + outbox.dead },
+    outbox && { at: "outbox", label: t("tile_waiting"), state: reports(outbox, part("planfix")), said: outbox.waiting + outbox.dead },
     today && { at: "today", label: t("tile_today"), state: "", ...missed(today) },
   ];
   keyed(glance, tiles.filter(Boolean), (one) => one.label, makeTile, (node, one) => {
@@ -93,7 +93,10 @@ const tile = (at, label, part) => {
   return { at, label, state, said: t(`glance_${state}`), aside: isTrouble(part) ? t("since", moment(since)) : "" };
 };
 
-const reports = (outbox) => (outbox.dead ? "failed" : isLate(outbox) ? "waiting" : "well");
+function reports(outbox, planfix) {
+  const waits = outbox.waiting > 0 && (isLate(outbox) || (planfix && isTrouble(planfix)));
+  return outbox.dead ? "failed" : waits ? "waiting" : "well";
+}
 
 function missed({ hours }) {
   const counts = Object.values(hours);
