@@ -20,6 +20,7 @@ from ami_planfix.ami import capture
 from ami_planfix.bundle import configuration
 from ami_planfix.bundle.configuration import is_database
 from ami_planfix.bundle.hiding import Hiding
+from ami_planfix.bundle.journal import journal
 from ami_planfix.config.load import examine
 from ami_planfix.config.model import Config
 from ami_planfix.control import request
@@ -37,6 +38,7 @@ PIECES = {
     "deliveries.json": "how many reports wait or were refused, and Planfix's words",
     "recordings.json": "recordings that wait or are missing",
     "endpoints.json": "whose each device and channel is, and why",
+    "log.txt": "the end of the service's log",
     "capture.ami": "the last capture, if there is one",
 }
 """In this order; what there is nothing of is left out."""
@@ -69,6 +71,7 @@ async def gather(file: Path, recorded: Path | None) -> tuple[list[Piece], list[s
             asterisk = await _asterisk(patient)
         found += await _daemon(examined.config)
     found.append(Piece("versions.json", _json(versions(asterisk))))
+    found.append(Piece("log.txt", await journal()))
     if recorded is not None:
         found.append(Piece("capture.ami", _capture(recorded)))
     order = list(PIECES)

@@ -18,7 +18,7 @@ from ami_planfix.doctor.patient import Account, Patient, group_name
 from ami_planfix.doctor.public import get
 from ami_planfix.recordings import audio
 from ami_planfix.recordings.files import Shelf
-from ami_planfix.recordings.links import PATH
+from ami_planfix.recordings.links import NOBODYS, PATH
 from ami_planfix.recordings.waiting import PART
 
 FOLDER = Fault(
@@ -149,7 +149,7 @@ async def links(patient: Patient) -> AsyncIterator[Finding]:
         yield MISSING.found(f"{missing} did not appear")
     base = f"{server.public_url}{PATH}/"
     try:
-        nothing = await get(f"{base}{'0' * 32}/doctor.mp3")
+        nothing = await get(f"{base}{NOBODYS}")
         if nothing.status == 403 and server.allow_from:
             yield untried("links", "`server.allow_from` does not let this machine in")
             return

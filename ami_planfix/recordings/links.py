@@ -15,6 +15,8 @@ KEY = "recordings.key"
 """Its name in storage."""
 SIGNATURE = 32
 """Characters of a signature: 128 bits in hexadecimal."""
+NOBODYS = f"{'0' * SIGNATURE}/doctor.mp3"
+"""A link to nothing: doctor asks for it, to see whether the way leads here."""
 
 
 class Links:

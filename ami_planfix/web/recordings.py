@@ -22,7 +22,7 @@ from ami_planfix.errors import RecordingError, StorageError
 from ami_planfix.recordings.files import Opened
 from ami_planfix.recordings.formats import FORMATS
 from ami_planfix.recordings.ledger import Entry
-from ami_planfix.recordings.links import PATH, SIGNATURE
+from ami_planfix.recordings.links import NOBODYS, PATH, SIGNATURE
 from ami_planfix.web.answers import HEADERS, refused
 from ami_planfix.web.callers import Address, Callers
 
@@ -77,7 +77,10 @@ class Downloads:
         address = self._callers.address_of(request)
         if not self._callers.allowed(address):
             return refused(403, "server.allow_from does not name your address")
-        signature, callid = request.match_info["signature"], _callid(request.match_info["file"])
+        signature, file = request.match_info["signature"], request.match_info["file"]
+        if f"{signature}/{file}" == NOBODYS:
+            return _nothing()
+        callid = _callid(file)
         if not _SIGNATURE.fullmatch(signature) or not 0 < len(callid) <= _LONGEST_CALLID:
             return _wrong_link(address)
         try:

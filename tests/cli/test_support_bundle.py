@@ -55,6 +55,29 @@ def logged() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(autouse=True)
+def journal(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a journalctl before all others, which has seen this service fail."""
+    folder = tmp_path_factory.mktemp("systemd")
+    told = f"2026-11-26T02:00:00+00:00 pbx ami-planfix[7]: it fails, and {AMI_SECRET} for {CLIENT}"
+    program = folder / "journalctl"
+    program.write_text(f"#!/bin/sh\ncase \"$*\" in *ami-planfix*) echo '{told}';; esac\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+async def test_the_log_of_a_service_that_does_not_start_is_in_it(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    bed.sections["ami"]["secret"] = AMI_SECRET
+    bed.write()
+    _, pieces = await bundled(bed)
+    assert "it fails" in pieces["log.txt"]
+    assert AMI_SECRET not in pieces["log.txt"]
+    assert CLIENT not in pieces["log.txt"]
+    monkeypatch.setenv("PATH", "")
+    _, pieces = await bundled(bed)
+    assert "log.txt" not in pieces
+
+
 @pytest.mark.usefixtures("logged")
 async def test_everything_that_helps_is_in_it_and_listed(bed: Bed) -> None:
     bed.planfix.fault_for = lambda fields: refuse("no such employee") if fields.get("cmd") == "event" else None
@@ -128,7 +151,7 @@ async def test_without_a_daemon_it_says_so_and_goes_on(bed: Bed) -> None:
 async def test_a_configuration_with_mistakes_is_no_hindrance(bed: Bed) -> None:
     bed.file.write_text("ami: {secrett: hush}\n")
     _, pieces = await bundled(bed)
-    assert set(pieces) == {"config.yaml", "problems.txt", "versions.json"}
+    assert set(pieces) == {"config.yaml", "problems.txt", "versions.json", "log.txt"}
     assert "unknown key" in pieces["problems.txt"]
     assert "hush" not in pieces["config.yaml"]
 

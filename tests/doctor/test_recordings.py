@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from ami_planfix.calls.reports import Outcome, Stage
 from ami_planfix.doctor import recordings
@@ -25,7 +26,9 @@ ALL = ("folder", "mp3", "links")
 async def test_all_is_well(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, "ffmpeg")
     async with bed.daemon():
-        await bed.is_well(*ALL)
+        with capture_logs() as logs:
+            await bed.is_well(*ALL)
+    assert "wrong link" not in [line["event"] for line in logs]
 
 
 async def test_without_a_server_they_are_not_used(bed: Bed) -> None:
