@@ -67,15 +67,18 @@ class Run:
         self._known: set[str] = set()
 
     async def spend(self, seconds: float, most: int = 10**9) -> Tally:
-        """Try inputs for so many seconds, `most` of them at the most."""
+        """Try inputs for so many seconds, `most` of them at the most; the first opening counts for nothing."""
         begun = time.monotonic()
+        end: float | None = None
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unhandled)
         before = resident()
         numbers = iter(range(most))
         while len(self.tally.findings) < MOST_FINDINGS:
             async with self._target:
-                if not await self._rounds(numbers, begun + seconds):
+                if end is None:
+                    end = time.monotonic() + seconds
+                if not await self._rounds(numbers, end):
                     break
         loop.set_exception_handler(lambda _loop, _context: None)  # what is cancelled now is nobody's fault
         gc.collect()
