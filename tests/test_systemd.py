@@ -1,6 +1,5 @@
 """The unit file says what the daemon relies on, and shuts it in."""
 
-import shutil
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -127,7 +126,7 @@ def test_the_folders_of_one_of_several_are_those_that_its_configuration_takes() 
         assert place.is_relative_to(f"{base}/ami-planfix-office")
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this machine has no systemd")
+@pytest.mark.packages
 class TestSystemd:
     """What systemd itself says of the units."""
 

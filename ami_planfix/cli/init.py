@@ -9,6 +9,7 @@ import click
 from ami_planfix.cli.main import WELL
 from ami_planfix.cli.options import DEFAULT, Configuration
 from ami_planfix.cli.output import tell
+from ami_planfix.config.instance import instance_of
 from ami_planfix.errors import ConfigurationError
 from ami_planfix.init import pasting, plan
 from ami_planfix.init.machine import Machine
@@ -54,6 +55,11 @@ def init(
 
     Run it with sudo on the PBX. Run again it changes nothing that is there already.
     """
+    if instance := instance_of(config):
+        raise ConfigurationError(
+            f"init sets up the daemon of {DEFAULT}; for ami-planfix@{instance} copy that file to {config} and choose "
+            "other ports (docs/admin/packages.md)"
+        )
     machine = machine or Machine()
     if not (machine.is_root or dry_run or only_print):
         raise ConfigurationError("init writes into /etc: run it with sudo, or with --dry-run, or --print")

@@ -33,6 +33,12 @@ def instance_of(path: Path | None) -> str:
     return path.stem if is_name(path.stem) else ""
 
 
+def unit_of(path: Path | None) -> str:
+    """Tell what systemd calls the daemon that a file configures: `ami-planfix`, `ami-planfix@office`."""
+    instance = instance_of(path)
+    return f"ami-planfix@{instance}" if instance else "ami-planfix"
+
+
 def at_home(config: Config, instance: str) -> Config:
     """Move what the file does not name into the folders of the instance (`/var/lib/ami-planfix-NAME`)."""
     if not instance:

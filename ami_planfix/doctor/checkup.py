@@ -1,6 +1,7 @@
 """All checks, side by side and each in its time; what is wrong with one does not stop the others."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import ModuleType
 from typing import NamedTuple
@@ -73,6 +74,7 @@ WITHIN = 15.0
 SLOW = Fault(
     "slow", "time", "a check did not end in time", "look at what it asks: the network, a mount that hangs", Sign.WARNING
 )
+_SYSTEMS = re.compile(r"(systemctl [a-z]+|journalctl -u) ami-planfix\b")
 BROKEN = Fault("broken", "doctor", "a fault of ami-planfix itself", "please report it, with this line", Sign.WARNING)
 
 
@@ -89,11 +91,16 @@ async def examine(patient: Patient, checks: Iterable[Check] = CHECKS) -> AsyncIt
     try:
         for check, task in tasks:
             for finding in await task:
-                yield Told(check.area, finding)
+                yield Told(check.area, meant_for(patient.unit, finding))
     finally:
         for _, task in tasks:
             task.cancel()
         await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
+
+
+def meant_for(unit: str, finding: Finding) -> Finding:
+    """Name the daemon that is meant in commands of its remedy, where it is one of several."""
+    return finding._replace(remedy=_SYSTEMS.sub(rf"\1 {unit}", finding.remedy))
 
 
 async def _look(check: Check, patient: Patient) -> list[Finding]:

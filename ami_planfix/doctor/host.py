@@ -128,8 +128,8 @@ async def configuration(patient: Patient) -> AsyncIterator[Finding]:
 
 async def service(patient: Patient) -> AsyncIterator[Finding]:
     """Look for files that systemd hides from the service."""
-    if not service_of(patient.root):
-        raise Untried("there is no unit ami-planfix.service on this machine")
+    if not service_of(patient.root, patient.unit):
+        raise Untried(f"there is no unit {patient.unit}.service on this machine")
     hidden = [
         (key, path)
         for key, path in _named(patient.config)

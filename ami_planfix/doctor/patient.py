@@ -19,6 +19,7 @@ from ami_planfix.ami.asking import visit
 from ami_planfix.ami.connection import Status
 from ami_planfix.ami.endpoints import Device, devices
 from ami_planfix.ami.settings import settings_of
+from ami_planfix.config.instance import unit_of
 from ami_planfix.config.model import Admin, Config
 from ami_planfix.config.values import Address
 from ami_planfix.control import request
@@ -102,6 +103,11 @@ class Patient:
     """Where the machine's files begin: another place in tests."""
     _visit: "asyncio.Future[AmiVisit] | None" = field(default=None, repr=False)
     _answers: "dict[str, asyncio.Future[Any]]" = field(default_factory=dict, repr=False)
+
+    @property
+    def unit(self) -> str:
+        """Tell what systemd calls its daemon."""
+        return unit_of(self.file)
 
     async def asterisk(self) -> AmiVisit:
         """Give the connection to Asterisk; raises Untried if there is none."""
@@ -220,7 +226,7 @@ def _whose(patient: Patient) -> None:
         patient.wanted_user = user_name(running.user)
         patient.account = Account(patient.wanted_user, running.user, running.group, tuple(running.groups))
         return
-    unit = service(patient.root)
+    unit = service(patient.root, patient.unit)
     patient.wanted_user = (unit.get("User") or [UNIT])[-1]
     try:
         found = pwd.getpwnam(patient.wanted_user)
@@ -231,11 +237,17 @@ def _whose(patient: Patient) -> None:
     patient.account = Account(found.pw_name, found.pw_uid, found.pw_gid, tuple(sorted(more | {found.pw_gid})))
 
 
-def service(root: Path) -> dict[str, list[str]]:
+def service(root: Path, unit: str = UNIT) -> dict[str, list[str]]:
     """Read what the unit and its drop-ins say, each key with its values in order; empty without a unit."""
     found: dict[str, list[str]] = defaultdict(list)
     places = [root / folder for folder in UNITS]
-    files = [path for place in places for path in (place / f"{UNIT}.service", *place.glob(f"{UNIT}.service.d/*.conf"))]
+    names = [unit[: unit.index("@") + 1], unit] if "@" in unit else [unit]
+    files = [
+        path
+        for place in places
+        for name in names
+        for path in (place / f"{name}.service", *place.glob(f"{name}.service.d/*.conf"))
+    ]
     for path in files:
         try:
             lines = path.read_text("utf-8", "replace").splitlines()

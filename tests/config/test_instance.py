@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ami_planfix.config import Config
-from ami_planfix.config.instance import at_home, instance_of
+from ami_planfix.config.instance import at_home, instance_of, unit_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from ami_planfix.config.instance import at_home, instance_of
 )
 def test_the_name_is_that_of_the_file(file: str, name: str) -> None:
     assert instance_of(Path(file)) == name
+
+
+def test_systemd_calls_it_by_its_name() -> None:
+    assert unit_of(Path("/etc/ami-planfix/office.yaml")) == "ami-planfix@office"
+    assert unit_of(Path("/etc/ami-planfix/config.yaml")) == "ami-planfix"
 
 
 def test_without_a_file_there_is_no_name() -> None:

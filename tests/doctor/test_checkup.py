@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from ami_planfix.cli.doctor import doctor
-from ami_planfix.doctor import checkup
+from ami_planfix.doctor import checkup, host
 from ami_planfix.doctor.checkup import AREAS, CHECKS, FAULTS, Check, examine
 from ami_planfix.doctor.finding import Fault, Finding, Sign, well
 from ami_planfix.doctor.patient import Patient, meet
@@ -48,6 +48,13 @@ class TestRunning:
             ("three", "other", ""),
         ]
         assert "what nobody thought of" in told[3].finding.found
+
+    def test_one_of_several_daemons_is_named_in_what_is_advised(self) -> None:
+        told = host.AWAY.found("it does not run")
+        assert checkup.meant_for("ami-planfix", told) == told
+        advised = checkup.meant_for("ami-planfix@office", told).remedy
+        assert "`systemctl start ami-planfix@office`" in advised
+        assert "`journalctl -u ami-planfix@office -n 20" in advised
 
     async def test_an_asterisk_that_falls_silent_does_not_hold_it_up(
         self, bed: Bed, monkeypatch: pytest.MonkeyPatch

@@ -1,12 +1,14 @@
 """What can be wrong with the daemon and its files: caused, found, mended as advised."""
 
 import os
+from pathlib import Path
 
 import pytest
 import trustme
 
 from ami_planfix.doctor import host, listeners
 from ami_planfix.doctor.finding import Sign
+from ami_planfix.doctor.patient import service
 from tests.doctor.bed import Bed, myself, nobody
 
 ALL = ("daemon", "parts", "configuration", "ports", "socket")
@@ -105,6 +107,17 @@ class TestFiles:
         assert "recordings.directory" in finding.remedy
         bed.sections["recordings"]["directory"] = str(bed.folder / "monitor")
         await bed.is_well("service")
+
+    def test_one_of_several_daemons_has_the_template_and_what_was_changed_for_it_alone(self, tmp_path: Path) -> None:
+        for place, text in (
+            ("lib/systemd/system/ami-planfix@.service", "User=ami-planfix"),
+            ("etc/systemd/system/ami-planfix@office.service.d/recordings.conf", "SupplementaryGroups=asterisk"),
+            ("etc/systemd/system/ami-planfix@branch.service.d/recordings.conf", "SupplementaryGroups=others"),
+        ):
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / place).write_text(f"[Service]\n{text}\n")
+        assert service(tmp_path, "ami-planfix@office") == {"User": ["ami-planfix"], "SupplementaryGroups": ["asterisk"]}
+        assert service(tmp_path) == {}
 
 
 class TestPorts:

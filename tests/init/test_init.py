@@ -189,6 +189,12 @@ class TestPlain:
         place.well("--yes", *PROXY)
         assert not (tmp_path / "etc/systemd/system/ami-planfix.service").exists()
 
+    def test_one_of_several_daemons_is_not_set_up_as_if_it_were_the_only_one(self, tmp_path: Path) -> None:
+        place = setup(tmp_path, PLAIN)
+        result = place.run("--yes", *PROXY, "-c", "office")
+        assert "ami-planfix@office" in str(result.exception)
+        assert not place.programs.ran
+
     def test_a_program_in_somebodys_home_is_refused(self, tmp_path: Path) -> None:
         place = setup(tmp_path, PLAIN)
         place.machine.program = Path("/root/.local/bin/ami-planfix")

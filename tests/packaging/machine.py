@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tests.daemon_process import LEASH
 from tests.lab.install import empty
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 LINE = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 

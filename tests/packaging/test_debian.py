@@ -1,6 +1,7 @@
 """The Debian package on a machine with systemd: installed, used, upgraded, beside a second one, removed, purged."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -113,6 +114,9 @@ async def is_beside_another_one(machine: Booted, first: Place, second: Place) ->
     callid = second.planfix.taken[-1].fields["callid"]
     assert "COMPLETED" in await machine.does(f"ami-planfix explain -c office {callid}")
     assert (await machine.run(f"ami-planfix explain {callid}")).status == 1
+    _, told = await machine.run("ami-planfix doctor --json -c office")
+    found = {row["what"]: row["sign"] for row in map(json.loads, told.splitlines())}
+    assert (found["daemon"], found["service"], found["configuration"]) == ("ok", "ok", "ok")
     assert (await machine.does("stat -c '%a %U' /var/lib/ami-planfix-office/state.db")).strip() == "600 ami-planfix"
 
 
