@@ -119,6 +119,7 @@ class Daemon:
         self._start("delivery", parts.delivery.run())
         if parts.recordings is not None:
             self._start("recordings", parts.recordings.run())
+        self._start("keeping", parts.keeping.run())
         self._start("retention", parts.retention.run())
         self._start("alerts", parts.watch.run())
         self._start("resync", _resync(parts))
@@ -148,6 +149,7 @@ class Daemon:
         await parts.delivery.stop(DRAIN)
         await self._cancel(None)
         await serving.stop()
+        await parts.keeping.end()
 
     async def _cancel(self, names: set[str] | None) -> None:
         tasks = [task for task in self._tasks if names is None or task.get_name() in names]

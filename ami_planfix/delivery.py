@@ -384,5 +384,5 @@ def _names(entry: Entry) -> dict[str, str]:
 
 
 def _not_written(fault: StorageError) -> float:
-    log.error("outbox not written", error=str(fault), again_in=STORAGE_PAUSE)
+    log.debug("outbox not written", error=str(fault), again_in=STORAGE_PAUSE)
     return STORAGE_PAUSE

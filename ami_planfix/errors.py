@@ -5,7 +5,9 @@ AmiPlanfixError
 ├── CaptureError            a file that is no raw AMI log
 ├── BackfillError           Asterisk's own records cannot be read
 ├── StorageError            the database cannot be opened, read or written
-│   └── StorageAway           its server is not reached just now
+│   ├── StorageAway           its server is not reached just now
+│   ├── StorageDamaged        the file is no whole database any more
+│   └── StorageRefused        a database that is not for us
 ├── ListenerError           an address that cannot be listened on
 ├── RecordingError          a recording that cannot be had, or not now
 ├── AlertNotSent            a person who should be told of something wrong cannot be
@@ -62,6 +64,14 @@ class StorageError(AmiPlanfixError):
 
 class StorageAway(StorageError):
     """The database's server cannot be reached just now, or ends, or begins; worth another attempt."""
+
+
+class StorageDamaged(StorageError):
+    """The database's file is damaged, and what of it can be read is to be saved."""
+
+
+class StorageRefused(StorageError):
+    """The database must not be used: it is of a newer version, or of no kind that we know."""
 
 
 class ListenerError(AmiPlanfixError):

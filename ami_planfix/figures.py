@@ -31,6 +31,8 @@ async def figures_of(parts: Parts) -> Figures:
         silences={silence.value: count for silence, count in parts.pipeline.silences.items()},
         backlog=parts.pipeline.backlog,
         written=parts.pipeline.delay,
+        damages=parts.keeping.damages,
+        stands_in=parts.keeping.stands_in,
         sent=parts.delivery.sent,
         outbox={"waiting": troubles.waiting, "dead": troubles.dead},
         oldest_waiting=max(0.0, time.time() - oldest) if oldest is not None else 0.0,

@@ -70,6 +70,10 @@ class Figures(NamedTuple):
     backlog: int
     """Messages and reports that wait to be written to disk."""
     written: Histogram
+    damages: int
+    """Files of the database that were found damaged and replaced since the daemon began."""
+    stands_in: bool
+    """State is kept elsewhere, since the database cannot be written."""
     sent: Sent
     outbox: Mapping[str, int]
     """Reports that are waiting or dead."""
@@ -138,6 +142,8 @@ def _reports(figures: Figures) -> Iterator[Metric]:
     yield outbox
     yield _gauge("oldest_waiting_seconds", "Age of the oldest report that waits", figures.oldest_waiting)
     yield _gauge("backlog", "Messages and reports that wait to be written to disk", figures.backlog)
+    yield _counter("database_damaged_total", "Database files found damaged and replaced", figures.damages)
+    yield _gauge("database_stand_in", "1 while the database fails and state is kept elsewhere", figures.stands_in)
     yield _histogram("written_seconds", "From Asterisk's event until its report is on disk", figures.written)
     yield _histogram("delivery_seconds", "From Asterisk's event until Planfix has taken the report", sent.seconds)
 

@@ -63,7 +63,7 @@ class Notebook:
             try:
                 await self.write()
             except StorageError as fault:
-                log.error("outbox not written", error=str(fault), again_in=STORAGE_PAUSE)  # noqa: TRY400 - it says all
+                log.debug("results not written", error=str(fault), again_in=STORAGE_PAUSE)
                 await asyncio.sleep(STORAGE_PAUSE)
                 self._new.set()
 

@@ -44,12 +44,14 @@ from ami_planfix.recordings.parts import Recordings, have_links, make_recordings
 from ami_planfix.retention import Retention
 from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
+from ami_planfix.storage.keeping import Keeping
 from ami_planfix.storage.notices import Notices, Topic
-from ami_planfix.storage.schema import open_database
 from ami_planfix.storage.settings import Settings
 from ami_planfix.timelines import Timelines
 
 LONGEST_OWNER = 100
+STORAGE = "storage"
+"""The database's name among the parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Parts:
     board: Board
     wording: Wording
     database: Database
+    keeping: Keeping
     account: Account
     api: PlanfixApi
     delivery: Delivery
@@ -90,10 +93,9 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     """
     section = config.planfix
     wording = Wording(section.canceled_status, section.hidden_number, have_links(config))
-    database = await stack.enter_async_context(await _database(config, observe, stack))
+    keeping, database = await _opened(config, observe, board, stack)
     settings = Settings(database, config.ami.name)
-    account = Account(settings, section.url, section.token.get_secret_value(), section.allowed_hosts)
-    await account.load()
+    account = await _account(config, settings)
     api = PlanfixApi(account.credentials, wording, section.timeout)
     stack.push_async_callback(api.close)
     pbx, owner = config.ami.name, _owner(config)
@@ -110,7 +112,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     if recordings is not None:
         stack.callback(recordings.close)
         api.send_links(recordings.link_in)
-    pipeline = _pipeline(database, outbox, tracker, delivery, board, recordings)
+    pipeline = _pipeline(database, outbox, tracker, delivery, recordings)
     records = _records(config, Kept(database, outbox, presence), tracker, numbering, pipeline, recordings, board)
     connection = Connection(settings_of(config.ami), pipeline, greet=_greeting(phones, records))
     pipeline.attach(connection)
@@ -123,6 +125,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         board=board,
         wording=wording,
         database=database,
+        keeping=keeping,
         account=account,
         api=api,
         delivery=delivery,
@@ -206,11 +209,10 @@ def _pipeline(
     outbox: Outbox,
     tracker: Tracker,
     delivery: Delivery,
-    board: Board,
     recordings: Recordings | None,
 ) -> Pipeline:
     if recordings is None:
-        return Pipeline(database, outbox, tracker, lambda _: delivery.wake(), board)
+        return Pipeline(database, outbox, tracker, lambda _: delivery.wake())
     waiting = recordings.waiting
 
     def written(reports: Iterable[Report]) -> None:
@@ -218,7 +220,7 @@ def _pipeline(
         if any(report.recordings for report in reports):
             waiting.wake()
 
-    return Pipeline(database, outbox, tracker, written, board, noting=waiting.note)
+    return Pipeline(database, outbox, tracker, written, noting=waiting.note)
 
 
 def _records(
@@ -294,8 +296,21 @@ def _lookup(config: Config, account: Account, board: Board, stack: AsyncExitStac
     return lookup
 
 
-async def _database(config: Config, observe: bool, stack: AsyncExitStack) -> Database:
-    if not observe:
-        return await open_database(config.storage.url.get_secret_value(), config.storage.durable)
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ami-planfix-"))
-    return await open_database(f"sqlite:///{Path(folder)}/observed.db")
+async def _account(config: Config, settings: Settings) -> Account:
+    section = config.planfix
+    account = Account(settings, section.url, section.token.get_secret_value(), section.allowed_hosts)
+    await account.load()
+    return account
+
+
+async def _opened(config: Config, observe: bool, board: Board, stack: AsyncExitStack) -> tuple[Keeping, Database]:
+    def say(state: State, detail: str) -> None:
+        board.say(STORAGE, state, detail)
+
+    if observe:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ami-planfix-")))
+        keeping = Keeping(f"sqlite:///{folder}/observed.db", False, folder / "stand-in.db", say)
+    else:
+        url, socket = config.storage.url.get_secret_value(), config.admin.socket
+        keeping = Keeping(url, config.storage.durable, socket.with_name(f"{socket.stem}-stand-in.db"), say)
+    return keeping, await stack.enter_async_context(await keeping.open())

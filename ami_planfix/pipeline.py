@@ -36,7 +36,6 @@ from ami_planfix.joining import Learned, OwnEar, learn
 from ami_planfix.journal import Journal, Row, Scribe
 from ami_planfix.metrics import written_histogram
 from ami_planfix.outbox import Outbox
-from ami_planfix.status import Board, State
 from ami_planfix.storage.database import Database
 
 log = structlog.get_logger("ami_planfix.pipeline")
@@ -52,7 +51,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 JOIN_WITHIN = 3.0
 """Seconds for which what is heard may wait until it is known what others heard before."""
 REPLAYED_AT_ONCE = 200
-PART = "storage"
 _FAULT = "report this as a fault of ami-planfix"
 
 
@@ -81,7 +79,6 @@ class Pipeline:
         outbox: Outbox,
         tracker: Tracker,
         written: Written,
-        board: Board | None = None,
         clock: Callable[[], float] = time.time,
         noting: Noting | None = None,
     ) -> None:
@@ -98,7 +95,6 @@ class Pipeline:
         self.written = written
         """Tells whoever it concerns that reports were written."""
         self._noting = noting
-        self._board = board or Board(clock)
         self._clock = clock
         self._scribe = Scribe()
         self._heard_until = 0.0
@@ -204,7 +200,8 @@ class Pipeline:
                     try:
                         await self._write()
                     except StorageError as fault:
-                        self._say_failing(fault, pause)
+                        self._failing = True
+                        log.debug("nothing written", error=str(fault), waiting=self.backlog, again_in=pause)
                         await self._rest(pause)
                         pause = min(2 * pause, LONGEST_PAUSE)
                     else:
@@ -411,10 +408,7 @@ class Pipeline:
         finally:
             self._writing_since = None
         self._unwritten.in_hand = Batch()
-        if self._failing:
-            self._failing = False
-            log.info("database written again")
-        self._board.say(PART, State.WELL, "written")
+        self._failing = False
         self._hold_back()
         if batch.reports:
             self._count(batch.reports)
@@ -428,11 +422,6 @@ class Pipeline:
             self.delay.observe(max(0.0, now - report.at))
             if report.outcome is not None:
                 self.ended[report.direction, report.outcome] += 1
-
-    def _say_failing(self, fault: StorageError, pause: float) -> None:
-        self._failing = True
-        self._board.say(PART, State.FAILED, str(fault))
-        log.error("database not written", error=str(fault), waiting=self.backlog, again_in=pause)
 
     async def _rest(self, pause: float) -> None:
         with suppress(TimeoutError):

@@ -73,7 +73,6 @@ class Presence:
         """`connected_since` of the connection that has the row."""
         self._row = Gap(0.0, 0.0)
         self._moved = 0.0
-        self._failing = False
 
     async def run(self, source: Source) -> None:
         """Keep this daemon's rows, until cancelled."""
@@ -163,11 +162,7 @@ class Presence:
             async with self._database.write() as connection:
                 await connection.execute(change)
         except StorageError as fault:
-            if not self._failing:
-                log.warning("presence not written", error=str(fault), again_in=EVERY)
-            self._failing = True
-        else:
-            self._failing = False
+            log.debug("presence not written", error=str(fault), again_in=EVERY)
 
 
 def between(known: Iterable[Listening], since: float, now: float) -> tuple[Gap, ...]:

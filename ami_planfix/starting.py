@@ -12,10 +12,9 @@ from typing import NoReturn
 import structlog
 
 from ami_planfix.config.model import Config
-from ami_planfix.errors import StorageAway, StorageError
+from ami_planfix.errors import StorageAway, StorageDamaged, StorageError
 from ami_planfix.notify import ServiceManager
-from ami_planfix.parts import Parts, make_parts
-from ami_planfix.pipeline import PART
+from ami_planfix.parts import STORAGE, Parts, make_parts
 from ami_planfix.serving import while_starting
 from ami_planfix.status import Board, State
 
@@ -42,7 +41,7 @@ async def begin(
                 return await _parts(config, observe, board)
             except StorageAway as fault:
                 log.error("database away", error=str(fault), consequence="not started", again_in=pause)  # noqa: TRY400
-                board.say(PART, State.FAILED, str(fault))
+                board.say(STORAGE, State.FAILED, str(fault))
             if pause == FIRST_PAUSE:
                 opening = while_starting(config, board, _no_figures)
                 watched.push_async_callback(opening.stop)
@@ -56,9 +55,13 @@ async def begin(
 async def _parts(config: Config, observe: bool, board: Board) -> tuple[Parts, AsyncExitStack]:
     async with AsyncExitStack() as stack:
         parts = await make_parts(config, observe, board, stack)
-        await parts.pipeline.restore()
-        return parts, stack.pop_all()
-    raise AssertionError("a stack of ours swallows nothing")
+        try:
+            await parts.pipeline.restore()
+        except StorageDamaged:
+            await parts.keeping.mend()
+        else:
+            return parts, stack.pop_all()
+    return await _parts(config, observe, board)
 
 
 async def _no_figures() -> NoReturn:

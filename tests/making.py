@@ -53,6 +53,8 @@ def some_figures(sent: Sent | None = None) -> Figures:
         silences={"own number": 4},
         backlog=0,
         written=written_histogram(),
+        damages=0,
+        stands_in=False,
         sent=sent or Sent(delivered=5, postponed=2, refused=1),
         outbox={"waiting": 3, "dead": 1},
         oldest_waiting=12.5,

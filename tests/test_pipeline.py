@@ -19,7 +19,6 @@ from ami_planfix.explain import timeline
 from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
 from ami_planfix.pipeline import Pipeline
-from ami_planfix.status import Board
 from ami_planfix.storage.schema import open_database
 from ami_planfix.storage.tables import journal_channels
 from tests.calls.mirror import Mirror
@@ -49,15 +48,16 @@ class Bench:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.board = Board()
+        self.troubles: list[str] = []
         self.times_written = 0
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Bench"]:
         async with await open_database(self.url) as self.database:
+            self.database.listen(self.troubles.append)
             self.outbox = Outbox(self.database)
             self.tracker = tracker_of()
-            self.pipeline = Pipeline(self.database, self.outbox, self.tracker, self.note, self.board)
+            self.pipeline = Pipeline(self.database, self.outbox, self.tracker, self.note)
             await self.pipeline.restore()
             task = asyncio.create_task(self.pipeline.run())
             try:
@@ -260,16 +260,17 @@ class TestFailingDatabase:
         await self.full(on_disk, 1)
         for one in batch:
             on_disk.pipeline.heard([one])
-        await self.said(on_disk, "failed")
+        await self.said(on_disk, "the disk is full; make room")
         assert on_disk.pipeline.backlog > 10
         await self.full(on_disk, 1_000_000)
         await on_disk.quiet()
         assert await on_disk.reports() == expected(batch)
-        await self.said(on_disk, "well")
+        assert len(on_disk.troubles) == 2
+        assert on_disk.troubles[-1] == ""
 
-    async def said(self, on_disk: Bench, state: str) -> None:
+    async def said(self, on_disk: Bench, words: str) -> None:
         async with asyncio.timeout(10):
-            while [part.state for part in on_disk.board.parts()] != [state]:  # noqa: ASYNC110 - see `quiet`
+            while not on_disk.troubles or words not in on_disk.troubles[-1]:  # noqa: ASYNC110 - see `quiet`
                 await asyncio.sleep(0.001)
 
     async def test_memory_is_bounded_messages_first_and_then_asterisk_waits(
@@ -284,7 +285,7 @@ class TestFailingDatabase:
         await self.full(on_disk, 1)
         batch = [one for name in CALLS for one in heard(name)]
         on_disk.pipeline.heard(batch[:15])
-        await self.said(on_disk, "failed")
+        await self.said(on_disk, "the disk is full; make room")
         on_disk.pipeline.heard(batch[15:])
         assert source.said == ["pause"]
         await self.full(on_disk, 1_000_000)

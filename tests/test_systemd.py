@@ -86,6 +86,7 @@ def test_the_certificate_of_the_example_is_where_it_can_be_read() -> None:
 def test_whoever_is_in_the_group_of_the_socket_gets_to_it() -> None:
     """`admin.group` may be any group: the folder lets everybody through, the socket has the mode 0660."""
     assert settings()["RuntimeDirectoryMode"] == ["0755"]
+    assert settings()["RuntimeDirectoryPreserve"] == ["yes"]
 
 
 def test_it_may_give_the_socket_to_a_group() -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import make_url
 
 from ami_planfix.doctor.finding import Fault, Finding, Sign, Untried, untried, well
 from ami_planfix.doctor.patient import Patient
-from ami_planfix.errors import StorageError
+from ami_planfix.errors import StorageDamaged, StorageError
 from ami_planfix.storage.database import Database, exists
+from ami_planfix.storage.mending import found_aside, is_ours
 from ami_planfix.storage.schema import Standing, standing
 
 AWAY = Fault(
@@ -24,6 +25,19 @@ RIGHTS = Fault(
     "storage",
     "the daemon's user cannot write there",
     "`chown -R {user}: {folder} && chmod 700 {folder}`",
+)
+DAMAGED = Fault(
+    "storage-damaged",
+    "storage",
+    "the database is damaged",
+    "start the daemon: it sets {file} aside and carries over what can be read; then look after the disk (`dmesg`)",
+)
+WAS_DAMAGED = Fault(
+    "storage-was-damaged",
+    "storage",
+    "the database was damaged, and a new one begun",
+    "look after the disk (`dmesg`, `smartctl`), then remove {file}: what could be read of it is in the new one",
+    Sign.WARNING,
 )
 NEWER = Fault(
     "storage-newer",
@@ -59,6 +73,10 @@ async def database(patient: Patient) -> AsyncIterator[Finding]:
     try:
         async with Database(url) as opened:
             found = await standing(opened)
+    except StorageDamaged as fault:
+        file = Path(make_url(url).database or "")
+        yield DAMAGED.found(str(fault), file=file) if is_ours(file) else AWAY.found(str(fault), user=user)
+        return
     except StorageError as fault:
         if os.geteuid() != 0 and "permission" in str(fault).lower():
             raise Untried(f"{fault}; run doctor with sudo") from fault
@@ -71,6 +89,8 @@ async def database(patient: Patient) -> AsyncIterator[Finding]:
             yield untried("storage", "its tables are brought up to date when the daemon starts")
         case Standing.CURRENT:
             yield well("storage", make_url(url).set(query={}).render_as_string())
+    for aside in found_aside(Path(make_url(url).database or "")) if opened.is_sqlite else ():
+        yield WAS_DAMAGED.found(f"{aside} was set aside", file=f"{aside}*")
 
 
 async def room(patient: Patient) -> AsyncIterator[Finding]:

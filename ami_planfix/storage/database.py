@@ -3,6 +3,8 @@
 SQLite in one file (WAL) or PostgreSQL; all that is above this module is the same for both. SQLite has one
 writer at a time: ours take turns here, without SQLite's own waiting, which is coarse; its `busy_timeout` is
 for other processes (`ami-planfix deliveries`).
+
+Whatever fails is said once, here, and once more when it is over: those who read and write try again by themselves.
 """
 
 import asyncio
@@ -12,10 +14,11 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Self
 
+import structlog
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -24,47 +27,115 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from ami_planfix.errors import StorageAway, StorageError
+from ami_planfix.errors import StorageAway, StorageDamaged, StorageError, StorageRefused
 from ami_planfix.storage import postgresql, sqlite
+
+log = structlog.get_logger("ami_planfix.storage")
 
 STUCK_FILE, STUCK_SERVER = 60.0, 300.0
 """Seconds after which a write that neither ends nor fails never will; a server's statements have a limit each."""
+READERS_WITHIN = 10.0
+"""Seconds for which a file that is to be replaced waits for who reads it."""
 
 
 class Database:
     """An open database; `schema.open_database` makes one whose tables are up to date."""
 
-    def __init__(self, url: str, durable: bool = False) -> None:
+    def __init__(self, url: str, durable: bool = False, most: int = 0) -> None:
+        """`most`: bytes to which a file may grow, 0: without limit."""
         self._url = _with_driver(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.patience = STUCK_FILE if self.is_sqlite else STUCK_SERVER
         """Seconds that a write may take."""
         self._where = (self._url.database or "") if self.is_sqlite else self._url.set(query={}).render_as_string()
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._readers = 0
+        self._nobody_reads, self._may_read = asyncio.Event(), asyncio.Event()
+        self._nobody_reads.set()
+        self._may_read.set()
+        self.trouble = ""
+        """What is wrong, as long as nothing can be written."""
+        self.failing_since: float | None = None
+        """Since when nothing can be written (`time.monotonic`)."""
+        self.damaged = asyncio.Event()
+        """The file turned out to be no whole database."""
+        self._listeners: list[Callable[[str], None]] = []
+        self._restorers: list[Callable[[], Awaitable[None]]] = []
         self._me = secrets.token_hex(8)
         self._ahead: float | None = None
         """How much the server's clock is ahead of our monotonic one."""
         if self.is_sqlite:
             with self._in_words():
                 sqlite.make_file(Path(self._where))
-        self._engine = self._make_engine()
-        if self.is_sqlite:
-            sqlite.tune(self._engine, durable)
-        self._writer = self._engine.execution_options(**{sqlite.BEGIN: "BEGIN IMMEDIATE"})
+        self._durable, self._most = durable, most
+        self._connect()
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with what is wrong when writing begins to fail, and with `""` when it works again."""
+        self._listeners.append(listener)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection within a transaction: all of it or nothing; raise StorageError."""
-        with self._in_words():
-            async with self._turn, self._writer.begin() as connection:
-                yield connection
+        try:
+            with self._in_words():
+                async with self._turn, self._writer.begin() as connection:
+                    yield connection
+        except StorageError as fault:
+            self._fails(str(fault))
+            raise
+        self._works()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection that sees one moment of the database; raise StorageError."""
-        with self._in_words():
-            async with self._engine.connect() as connection:
-                yield connection
+        await self._may_read.wait()
+        self._readers += 1
+        self._nobody_reads.clear()
+        try:
+            with self._in_words():
+                async with self._engine.connect() as connection:
+                    yield connection
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._nobody_reads.set()
+
+    @asynccontextmanager
+    async def set_down(self) -> AsyncIterator[Path]:
+        """Let nobody read or write for a while, in which the file may be replaced (SQLite)."""
+        async with self._turn:
+            self._may_read.clear()
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(READERS_WITHIN):
+                        await self._nobody_reads.wait()
+                await self._engine.dispose()
+                yield self.path
+            finally:
+                self._may_read.set()
+
+    @property
+    def path(self) -> Path:
+        """Tell which file it is (SQLite)."""
+        return Path(self._where)
+
+    def when_renewed(self, restore: Callable[[], Awaitable[None]]) -> None:
+        """Have `restore` write again what memory knows, after a damaged file has been replaced."""
+        self._restorers.append(restore)
+
+    async def tell_renewed(self) -> None:
+        """Take note that what was unreadable is missing in the new file; raises StorageError."""
+        for restore in self._restorers:
+            await restore()
+
+    async def use(self, path: Path, most: int = 0) -> None:
+        """Read and write another file from now on, within `set_down`."""
+        await self._engine.dispose()
+        self._url = self._url.set(database=str(path))
+        self._where, self._most = str(path), most
+        self.failing_since, self.trouble = None, ""
+        self._connect()
 
     @asynccontextmanager
     async def change_tables(self) -> AsyncIterator[AsyncConnection]:
@@ -165,6 +236,30 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def _connect(self) -> None:
+        self._engine = self._make_engine()
+        if self.is_sqlite:
+            sqlite.tune(self._engine, self._durable, self._most)
+        self._writer = self._engine.execution_options(**{sqlite.BEGIN: "BEGIN IMMEDIATE"})
+
+    def _fails(self, words: str) -> None:
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
+        if words != self.trouble:
+            self.trouble = words
+            log.error("database not written", error=words, consequence="tried again until it works")
+            self._tell()
+
+    def _works(self) -> None:
+        if self.failing_since is not None:
+            log.info("database written again", after=round(time.monotonic() - self.failing_since, 1))
+            self.failing_since, self.trouble = None, ""
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener(self.trouble)
+
     def _make_engine(self, patient: bool = False) -> AsyncEngine:
         if self.is_sqlite:
             return create_async_engine(self._url, pool_size=5, max_overflow=5, pool_use_lifo=True, hide_parameters=True)
@@ -183,8 +278,12 @@ class Database:
         try:
             yield
         except _faults() as fault:
-            kind = StorageAway if not self.is_sqlite and postgresql.is_away(fault) else StorageError
-            raise kind(f"database {self._where}: {_words(fault)}") from fault
+            words = f"database {self._where}: {in_words(fault)}"
+            if self.is_sqlite and sqlite.is_damage(_cause(fault)):
+                self.damaged.set()
+                raise StorageDamaged(words) from fault
+            away = not self.is_sqlite and postgresql.is_away(fault)
+            raise (StorageAway if away else StorageError)(words) from fault
 
 
 async def _nobody() -> int:
@@ -205,7 +304,7 @@ def _with_driver(url: str) -> URL:
         backend = ""
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
     if backend not in drivers:
-        raise StorageError("storage.url must be sqlite:////PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
+        raise StorageRefused("storage.url must be sqlite:////PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
     return parsed.set(drivername=drivers[backend])
 
 
@@ -215,8 +314,13 @@ def _faults() -> tuple[type[Exception], ...]:
     return DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, *own
 
 
-def _words(fault: BaseException) -> str:
-    cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
+def _cause(fault: BaseException) -> BaseException:
+    return fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
+
+
+def in_words(fault: BaseException) -> str:
+    """Say what a fault means and what to do."""
+    cause = _cause(fault)
     name = getattr(cause, "sqlite_errorname", "")
     for prefix, remedy in sqlite.REMEDIES.items():
         if isinstance(name, str) and name.startswith(prefix):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ami_planfix.errors import StorageError
+from ami_planfix.errors import StorageRefused
 from ami_planfix.storage.database import Database
 
 HEAD = "0004"
@@ -32,9 +32,12 @@ async def standing(database: Database) -> Standing:
     return Standing.OLDER if version < HEAD else Standing.NEWER
 
 
-async def open_database(url: str, durable: bool = False) -> Database:
-    """Open the database of `storage.url`, bringing its tables up to date if needed; raise StorageError."""
-    database = Database(url, durable)
+async def open_database(url: str, durable: bool = False, most: int = 0) -> Database:
+    """Open the database of `storage.url`, bringing its tables up to date if needed; raise StorageError.
+
+    `most`: bytes to which a file may grow, 0: without limit.
+    """
+    database = Database(url, durable, most)
     try:
         async with database.read() as connection:
             version = await connection.run_sync(_version)
@@ -62,7 +65,7 @@ async def _upgrade(connection: AsyncConnection, database: Database) -> None:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
     version = await connection.run_sync(_version)
     if version and version not in migrations.steps():
-        raise StorageError(
+        raise StorageRefused(
             f"the database was written by a newer ami-planfix (its tables are of step {version}, "
             f"this version knows {HEAD}): install the newer version again, or use another storage.url"
         )

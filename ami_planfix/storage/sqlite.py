@@ -12,6 +12,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from ami_planfix.storage.short_way import BUSY_TIMEOUT, Pace, ShortConnection
 
+PAGE = 4096
+"""Bytes of a page, as in every file that SQLite makes."""
 BEGIN = "ami_planfix_begin"
 """The execution option that says how a transaction begins; empty: not at all."""
 
@@ -20,12 +22,19 @@ REMEDIES = {
     "SQLITE_READONLY": "it cannot be written; check the owner of the file and of its folder, and the mount",
     "SQLITE_CANTOPEN": "it cannot be opened; its folder must exist and belong to the daemon's user",
     "SQLITE_PERM": "its permissions forbid it; it must belong to the daemon's user",
-    "SQLITE_CORRUPT": "the file is damaged; stop the daemon, put the file aside, restore a copy or start anew",
-    "SQLITE_NOTADB": "the file is no SQLite database; is storage.url right?",
+    "SQLITE_CORRUPT": "the file is damaged; the daemon sets it aside and begins a new one",
+    "SQLITE_NOTADB": "the file is no SQLite database, or damaged; is storage.url right?",
     "SQLITE_BUSY": "another process keeps it locked",
     "SQLITE_LOCKED": "another process keeps it locked",
     "SQLITE_IOERR": "the disk fails; the system's log (dmesg) has more",
 }
+
+
+def is_damage(fault: BaseException) -> bool:
+    """Tell whether a fault means that the file is no whole database any more."""
+    name = getattr(fault, "sqlite_errorname", None) or ""
+    # Tables that were there when it was opened are gone if the file was cut to nothing.
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "no such table: " in str(fault)
 
 
 def make_file(path: Path) -> None:
@@ -33,14 +42,16 @@ def make_file(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def tune(engine: AsyncEngine, durable: bool) -> None:
-    """Have each new connection set up as we need it."""
-    pragmas = (
+def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
+    """Have each new connection set up as we need it; the file grows to `most` bytes, 0: without limit."""
+    pragmas = [
         f"busy_timeout={BUSY_TIMEOUT}",
         "journal_mode=WAL",
         f"synchronous={'FULL' if durable else 'NORMAL'}",
         "foreign_keys=ON",
-    )
+    ]
+    if most:
+        pragmas.append(f"max_page_count={most // PAGE}")
     pace = Pace()
 
     @event.listens_for(engine.sync_engine, "do_connect")

@@ -24,12 +24,20 @@ async def test_all_is_well_before_during_and_after(bed: Bed) -> None:
 
 
 async def test_a_file_that_is_no_database(bed: Bed) -> None:
-    file = bed.folder / "state.db"
-    file.write_bytes(b"this is no database, whatever its name says" * 100)
+    bed.sections["storage"]["url"] = f"sqlite:///{bed.folder}/letter.txt"
+    (bed.folder / "letter.txt").write_text("this is no database" * 100)
     await bed.has(storage.AWAY, "storage")
-    file.unlink()
+
+
+async def test_a_damaged_database(bed: Bed) -> None:
+    (bed.folder / "state.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    await bed.has(storage.DAMAGED, "storage")
     async with bed.daemon():
-        await bed.is_well("storage")
+        finding = await bed.has(storage.WAS_DAMAGED, "storage")
+    assert "state.db.damaged-" in finding.remedy
+    for file in bed.folder.glob("state.db.damaged-*"):
+        file.unlink()
+    await bed.is_well("storage")
 
 
 async def test_a_server_that_is_away_and_its_password_in_no_finding(bed: Bed) -> None:
