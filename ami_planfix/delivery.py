@@ -42,7 +42,10 @@ OUTAGE = 3
 """Failures in a row after which Planfix counts as away."""
 PROBE_EVERY = 5.0
 """Seconds between two looks whether Planfix is back, at most."""
+CALM = 60.0
+"""Seconds without a popup that was left out, after which Planfix is fast enough again."""
 PART = "planfix"
+_SHED = "popups that come too late are left out, ends of calls wait and all arrive"
 
 
 class Planfix(Protocol):
@@ -132,6 +135,8 @@ class Delivery:
         self._failures = 0
         """In a row."""
         self._said_not_set_up = False
+        self._too_slow = _OVER
+        """Popups were left out not long ago, since Planfix was busy with others."""
 
     def wake(self) -> None:
         """Look at the outbox now: something was written, or a dead letter got another chance."""
@@ -199,6 +204,7 @@ class Delivery:
             return _not_written(fault)
         self._take_back_first = False
         self.sent.left_out += len(left_out)
+        self._note_overload(len(left_out))
         for report in left_out:
             log.info("report left out", **_names(report), reason="too old for a popup", lag=self._lag(report))
         for one in due:
@@ -304,12 +310,28 @@ class Delivery:
             log.info("planfix reachable again")
             self._notebook.hasten()
         self._failures = 0
-        self._board.say(PART, State.WELL, "takes our reports")
+        self._say_how_fast()
         lag = self._lag(due.entry)
         self.sent.delivered += 1
         self.sent.seconds.observe(max(0.0, lag))
         log.info("report delivered", **_names(due.entry), answer="200", lag=lag)
         return Delivered(due.id, "200")
+
+    def _note_overload(self, left_out: int) -> None:
+        """Take note if popups became too old while Planfix answered as many requests at once as it gets."""
+        if left_out and not self._failures and len(self._sending) >= self._settings.parallel:
+            if self._too_slow is _OVER:
+                log.warning("planfix slower than calls come in", consequence=_SHED)
+            self._too_slow = _Wait(self._clock() + CALM, CALM)
+
+    def _say_how_fast(self) -> None:
+        if self._too_slow.left(self._clock()):
+            self._board.say(PART, State.WAITING, f"slower than calls come in: {_SHED}")
+            return
+        if self._too_slow is not _OVER:
+            self._too_slow = _OVER
+            log.info("planfix fast enough again", left_out=self.sent.left_out)
+        self._board.say(PART, State.WELL, "takes our reports")
 
     async def _tell(self, entry: Entry) -> None:
         if isinstance(entry, Report):

@@ -17,7 +17,7 @@ log = structlog.get_logger("ami_planfix.retention")
 
 EVERY = 3600.0
 """Seconds between two cleanings."""
-STEP = 200
+STEP = 100
 """Rows of one transaction."""
 BREATH = 0.05
 """Seconds between two of them."""

@@ -291,6 +291,25 @@ class TestAge:
         await bench.until("INCOMING 101", "COMPLETED 101 Success", "INCOMING 102", "COMPLETED 102 Success")
         await bench.settled(stale=1, delivered=4)
 
+    async def test_a_planfix_that_is_too_slow_is_said_until_it_is_fast_enough(self, database_url: str) -> None:
+        async with Bench(database_url, QUICK._replace(parallel=1)).open() as bench:
+            bench.planfix.fault_for = lambda _: embedded.hang()
+            await bench.put(bench.now(COMPLETED, callid="busy.1"))
+            await bench.planfix.wait_for(lambda received: len(received) == 1)
+            await bench.put(bench.now(RANG), bench.now(COMPLETED))
+            await bench.hurry(100)
+            await bench.settled(stale=1, waiting=2)
+            bench.planfix.fault_for = lambda _: None
+            with structlog.testing.capture_logs() as logs:
+                bench.planfix.release()
+                await bench.settled(delivered=3)
+                assert "slower than calls come in" in bench.board.summary()
+                bench.clock.ahead += 100
+                await bench.put(bench.now(COMPLETED, callid="later.1"))
+                await bench.settled(delivered=4)
+            assert bench.board.summary() == "all is well"
+            assert [line["event"] for line in logs].count("planfix fast enough again") == 1
+
     async def test_or_completed_goes_alone(self, database_url: str) -> None:
         async with Bench(database_url, QUICK._replace(opened=False)).open(start=False) as bench:
             await bench.put(bench.now(RANG), bench.now(COMPLETED))
