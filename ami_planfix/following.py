@@ -90,12 +90,22 @@ class Withheld:
         self._reports = [(at, report) for at, report in self._reports if at > old]
         self.calls &= {*live, *(report.callid for _, report in self._reports)}
 
-    def release(self) -> list[Report]:
+    @property
+    def reports(self) -> list[Report]:
+        """Tell what is withheld."""
+        return [report for _, report in self._reports]
+
+    def emptied(self) -> "Withheld":
         """Withhold nothing any more; return what was."""
-        released = [report for _, report in self._reports]
-        self.calls.clear()
-        self._reports.clear()
-        return released
+        was = Withheld()
+        was.calls, self.calls = self.calls, set()
+        was._reports, self._reports = self._reports, []
+        return was
+
+    def extend(self, others: "Withheld") -> None:
+        """Withhold these, too."""
+        self.calls |= others.calls
+        self._reports += others._reports
 
 
 async def stand_back(

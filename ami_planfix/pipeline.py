@@ -113,7 +113,6 @@ class Pipeline:
         self._source: Source | None = None
         self._paused = False
         self._unwritten = Gathering()
-        self._failing = False
         self._writing_since: float | None = None
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
@@ -121,7 +120,7 @@ class Pipeline:
         self._idle.set()
         self._hurried = asyncio.Event()
         self._settled: set[CallId] = set()
-        self._running = self._stopping = self._cut = False
+        self._running = self._stopping = self._cut = self._failing = False
         self._ended = asyncio.Event()
 
     def attach(self, source: Source) -> None:
@@ -246,16 +245,16 @@ class Pipeline:
                 seniors = await self._following.seniors()
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
-        await self._learn(self._heard_until)
+        in_part = not await self._learn(self._heard_until) or seniors > 0
         self._joining = None
-        self._withheld.takes_all = self._snapshot_due = seniors > 0
+        self._withheld.takes_all = self._snapshot_due = in_part
         self._let_go()
         self._withheld.takes_all = False
-        if seniors:
+        if in_part:
             self._leave_to_others(self._tracker.callids())
 
-    async def _learn(self, since: float) -> None:
-        """Begin anew with all that is known of the calls that go on, if others know more."""
+    async def _learn(self, since: float) -> bool:
+        """Begin anew with all that is known of the calls that go on, if others know more; tell whether we could ask."""
         learned: Learned | None = None
         try:
             async with asyncio.timeout(JOIN_WITHIN):
@@ -263,6 +262,7 @@ class Pipeline:
                 learned = await learn(self._database, self._journal, since, self._own_ears)
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
+            return False
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
         if learned is not None:
@@ -273,6 +273,7 @@ class Pipeline:
             self.silences = silences
             self._ahead = learned.ahead
             log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
+        return True
 
     def _leave_to_others(self, calls: Iterable[CallId]) -> None:
         self._withheld.calls.update(calls)
@@ -281,12 +282,11 @@ class Pipeline:
 
     async def _stand_back(self, since: float) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
-        alone = partial(self._take_over, since)
         try:
-            await stand_back(self._following, self._withheld, self._tracker.callids, alone)
+            await stand_back(self._following, self._withheld, self._tracker.callids, partial(self._take_over, since))
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
-            self._unwritten.waiting.reports += self._withheld.release()
+            self._unwritten.waiting.reports += self._withheld.emptied().reports
             self._wake()
         finally:
             self._standing_back = None
@@ -294,11 +294,12 @@ class Pipeline:
     async def _take_over(self, since: float) -> None:
         if self._held is not None:
             return  # connecting just now
-        self._held = []
-        released = self._withheld.release()  # what is learned stands before it, or instead of it
-        await self._learn(since)
-        self._unwritten.waiting.reports += released
-        log.info("calls taken over", reports=len(released))
+        self._held, kept = [], self._withheld.emptied()  # what is learned stands before it, or instead of it
+        if await self._learn(since):
+            self._unwritten.waiting.reports += kept.reports
+            log.info("calls taken over", reports=len(kept.reports))
+        else:
+            self._withheld.extend(kept)
         self._let_go()
 
     def _own_ears(self) -> list[OwnEar]:
@@ -431,5 +432,4 @@ class Pipeline:
 
 
 def _not_asked(fault: Exception) -> None:
-    reason = str(fault) or "the database is too slow"
-    log.warning("others not asked", reason=reason, consequence="calls are followed as far as we hear them")
+    log.warning("others not asked", reason=str(fault) or "the database is too slow", again="when it can be")

@@ -15,6 +15,7 @@ from ami_planfix.calls.events import Event, Snapshot
 from ami_planfix.calls.reports import Report
 from ami_planfix.calls.tracker import Conclusion
 from ami_planfix.deliveries import Deliveries
+from ami_planfix.errors import StorageError
 from ami_planfix.explain import timeline
 from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
@@ -304,6 +305,31 @@ class TestFailingDatabase:
         assert not on_disk.pipeline.alive
         (line,) = [line for line in logs if line["event"] == "heard and not written"]
         assert line["reports"] == len(expected(batch))
+
+
+async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_asked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = heard(CALLS[0])
+    asked: asyncio.Queue[None] = asyncio.Queue()
+    may_answer = asyncio.Event()
+
+    async def learn(*_: object) -> None:
+        asked.put_nowait(None)
+        if not may_answer.is_set():
+            raise StorageError("away")
+
+    monkeypatch.setattr(pipeline_module, "learn", learn)
+    bench.pipeline.connected()
+    bench.pipeline.heard(batch)
+    for _ in range(3):  # it asks once more only after what it held was let go
+        await asked.get()
+    assert await bench.reports() == []
+    may_answer.set()
+    async with asyncio.timeout(10):
+        while not (bench.times_written and not bench.pipeline.backlog):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert await bench.reports() == expected(batch)
 
 
 async def test_stopping_writes_what_was_heard(bench: Bench) -> None:

@@ -80,9 +80,10 @@ def form_of(fields: Mapping[str, str]) -> Form:
 def sayings(received: Sequence[Received], around: Circumstances) -> list[Saying]:
     """Fold what came for one call, in the order in which it first came."""
     found: list[Saying] = []
-    for one in sorted(received, key=lambda one: one.at):
+    ordered = sorted(received, key=lambda one: one.at)
+    for number, one in enumerate(ordered):
         form = form_of(one.fields)
-        saying = _repeated(found, form, one.at, around)
+        saying = _repeated(found, form, one.at, ordered[number:], around)
         if saying is None:
             saying = Saying(form, one.at)
             found.append(saying)
@@ -97,18 +98,29 @@ def sayings(received: Sequence[Received], around: Circumstances) -> list[Saying]
     return found
 
 
-def _repeated(found: Sequence[Saying], form: Form, at: float, around: Circumstances) -> Saying | None:
+def _repeated(
+    found: Sequence[Saying], form: Form, at: float, to_come: Sequence[Received], around: Circumstances
+) -> Saying | None:
     alike = [saying for saying in reversed(found) if saying.form == form]
     for saying in alike:
         if saying.settled is None or (saying.is_dead and around.retried(saying.settled, at)):
             return saying
     ext = dict(form)["ext"]
+    later: list[Saying] = []
     for saying in reversed(found):
-        if saying.get("ext") == ext and saying.settled is not None:
-            # After what came later about the same extension, and was noted, it would be another part.
-            if saying.taken is None or not around.forgot(saying.taken, at):
+        if saying.get("ext") == ext:
+            forgotten = saying.settled is None or (saying.taken is not None and around.forgot(saying.taken, at))
+            if not forgotten:
                 return None
-            if saying in alike:
+            if saying in alike and _come_too(later, ext, to_come):
                 saying.again += 1
                 return saying
+            later.append(saying)
     return None
+
+
+def _come_too(later: Sequence[Saying], ext: str, to_come: Sequence[Received]) -> bool:
+    """Tell whether a part's end comes again, too: else it is not its beginning that comes again, but another one's."""
+    ends = [saying.form for saying in later if saying.get("event") == "COMPLETED"]
+    coming = [one.fields for one in to_come if one.fields["ext"] == ext and one.fields["event"] == "COMPLETED"]
+    return not ends or (bool(coming) and form_of(coming[0]) == ends[0])

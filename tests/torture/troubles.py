@@ -5,11 +5,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.load.exchange import Exchange
 from tests.load.player import Player
-from tests.torture.keeper import Keeper
+from tests.torture.keeper import PATIENCE, Keeper
 from tests.torture.place import Clock, Storage
 from tests.torture.schedule import Kind, Trouble
 from tests.torture.weather import Weather
@@ -67,12 +68,8 @@ class Troubles:
                 self.exchange.thaw()
             case Kind.CRASHED:
                 await self.player.kill_asterisk(trouble.lasts)
-            case Kind.KILLED:
-                await self._keeper().kill(trouble.lasts)
-            case Kind.TERMINATED:
-                await self._keeper().restart(trouble.lasts)
-            case Kind.RELOADED:
-                await self._keeper().reload()
+            case Kind.KILLED | Kind.TERMINATED | Kind.RELOADED:
+                await self._end_a_daemon(trouble)
             case Kind.LOCKED:
                 await self.storage.lock(trouble.lasts)
             case Kind.FULL | Kind.DATABASE_AWAY:
@@ -86,13 +83,28 @@ class Troubles:
                 await asyncio.sleep(trouble.lasts)
                 await self.weather.clear_up()
 
+    async def _end_a_daemon(self, trouble: Trouble) -> None:
+        """End one and start it again; return when it listens: on a busy machine it would never come to that."""
+        keeper = self.chance.choice(self.keepers)
+        known = len(self.exchange.listened)
+        match trouble.kind:
+            case Kind.KILLED:
+                await keeper.kill(trouble.lasts)
+            case Kind.TERMINATED:
+                await keeper.restart(trouble.lasts)
+            case _:
+                await keeper.reload()
+        name = keeper.home.folder.name
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.exchange.until(
+                    lambda: any(one.username == name and one.snapshot for one in self.exchange.listened[known:])
+                )
+
     def _who(self) -> frozenset[str]:
         """Choose whose connections it hits: one daemon's, now and then all."""
         names = sorted(self.exchange.usernames)
         return frozenset(names if self.chance.random() < ALL else [self.chance.choice(names)])
-
-    def _keeper(self) -> Keeper:
-        return self.chance.choice(self.keepers)
 
     async def _move_clock(self, by: float, lasts: float) -> None:
         clock = self.chance.choice(self.clocks)
