@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, metavar="S", help="play no longer than that, the calm after it apart")
     parser.add_argument("--storage", choices=("sqlite", "postgresql"), default="sqlite", help="(sqlite)")
     parser.add_argument("--daemons", type=int, choices=(1, 2), default=1, help="two take --storage postgresql (1)")
+    parser.add_argument("--asterisk", type=int, choices=(16, 22), help="beside them, calls on a real one of the lab")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the state is kept")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
     parser.add_argument("--again", type=Path, metavar="DIR", help="judge once more what was kept of a run")
@@ -37,7 +38,7 @@ def main() -> int:
     if words.again is None:
         folder.mkdir(parents=True, exist_ok=True)
         calls = min(words.calls, int(words.rate * (words.seconds or 1e9)))
-        wanted = Wanted(calls, words.faults, words.seed, words.rate, words.storage, words.daemons)
+        wanted = Wanted(calls, words.faults, words.seed, words.rate, words.storage, words.daemons, words.asterisk)
         asyncio.run(Torture(wanted, folder).run()).keep(folder)
     result = result_of(Evidence.of(folder))
     if words.json:

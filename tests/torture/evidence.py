@@ -9,6 +9,7 @@ from ami_planfix.demo.planfix import Received
 from tests.load.exchange import Listening, Timeline
 from tests.load.player import Played
 from tests.torture.keeper import End
+from tests.torture.real import RealResult
 from tests.torture.troubles import Spell
 
 _FILE = "evidence.pickle"
@@ -40,6 +41,8 @@ class Evidence:
     statuses: list[int]
     """The daemons', at their end."""
     seconds: float
+    real: RealResult | None = None
+    """The part on a real Asterisk, judged."""
 
     def keep(self, folder: Path) -> None:
         """Write it down."""

@@ -11,6 +11,7 @@ from tests.load.verdict import Verdict, judge
 from tests.torture.evidence import Evidence
 from tests.torture.past import Past, proofs
 from tests.torture.possible import Hearing
+from tests.torture.real import RealResult
 
 
 @dataclass
@@ -32,12 +33,13 @@ class Result:
     """Seconds in which Planfix got nothing."""
     impossible: list[str]
     left: dict[str, int]
+    real: RealResult | None
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
     def well(self) -> bool:
         """Tell whether nothing was lost, double or wrong."""
-        return not (self.verdict.problems or self.died or self.left)
+        return not (self.verdict.problems or self.died or self.left or (self.real is not None and not self.real.well))
 
 
 def result_of(evidence: Evidence) -> Result:
@@ -62,6 +64,7 @@ def result_of(evidence: Evidence) -> Result:
         longest_silence=round(max((later - one for one, later in pairwise(times)), default=0.0), 1),
         impossible=evidence.impossible,
         left=evidence.left,
+        real=evidence.real,
     )
     for played in evidence.played:
         mine = [one for callid in played.copy.ids for one in came.pop(callid, ())]

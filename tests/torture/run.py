@@ -20,6 +20,7 @@ from tests.postgresql import a_postgresql
 from tests.torture.evidence import Evidence
 from tests.torture.keeper import Keeper
 from tests.torture.place import Clock, Server, Sqlite, Storage, disk
+from tests.torture.real import Real, RealResult
 from tests.torture.schedule import Kind, schedule
 from tests.torture.troubles import Troubles
 from tests.torture.weather import Weather
@@ -41,6 +42,8 @@ class Wanted:
     rate: float
     storage: str = "sqlite"
     daemons: int = 1
+    asterisk: int | None = None
+    """Its version, if a part of it is to be on a real one."""
     speed: float = 1.0
 
 
@@ -55,6 +58,7 @@ class Torture:
         self._impossible: list[str] = []
         self._retried_at = inf
         self._left: dict[str, int] = {}
+        self._real: RealResult | None = None
 
     async def run(self) -> Evidence:
         """Run it."""
@@ -115,8 +119,12 @@ class Torture:
             rows = schedule(wanted.seed, wanted.faults, wanted.calls / wanted.rate, frozenset(self._possible))
             begin = time.time()
             progress = asyncio.create_task(self._progress(player, planfix, troubles))
+            real, on_asterisk = self._begin_real()
             await asyncio.gather(player.play(wanted.calls), *(troubles.go_through(row, begin) for row in rows))
             self._say("all calls are over, all is well again")
+            if real is not None and on_asterisk is not None:
+                real.finish.set()
+                self._real = await on_asterisk
             await self._calm(keepers, exchange)
             progress.cancel()
         finally:
@@ -137,7 +145,16 @@ class Torture:
             retried_at=self._retried_at,
             statuses=statuses,
             seconds=round(time.time() - self._begin, 1),
+            real=self._real,
         )
+
+    def _begin_real(self) -> tuple[Real, asyncio.Task[RealResult]] | tuple[None, None]:
+        """Have the part on a real Asterisk begin, if there is to be one."""
+        if self._wanted.asterisk is None:
+            return None, None
+        folder = self._folder.with_name(f"{self._folder.name}-asterisk")
+        real = Real(self._wanted.asterisk, self._wanted.seed, folder, self._say)
+        return real, asyncio.create_task(real.run())
 
     async def _calm(self, keepers: Sequence[Keeper], exchange: Exchange) -> None:
         """Wait until nothing waits; have what was refused sent again; wait again."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.torture.judging import Result
+from tests.torture.real import RealResult
 
 SHOWN = 20
 """Calls with problems that are told of one by one."""
@@ -35,12 +36,31 @@ def table(result: Result, folder: Path) -> str:
         ("longest silence, s", result.longest_silence),
         ("seconds", result.seconds),
     ]
+    if result.real is not None:
+        rows += _real_rows(result.real)
     lines = [f"{name:<42}{value:>10}" for name, value in rows]
     lines += [f"not done: {why}" for why in result.impossible]
     for callid, problems in list(verdict.problems.items())[:SHOWN]:
         lines += ["", f"call {callid}", *(f"  {problem}" for problem in problems)]
         lines += [f"  look: start the daemon on {folder}/config.yaml, then `ami-planfix explain {callid} -c ...`"]
+    for callid, problems in list(result.real.problems.items() if result.real is not None else ())[:SHOWN]:
+        lines += ["", f"call {callid} on a real Asterisk", *(f"  {problem}" for problem in problems)]
     lines += ["", *(f"the daemon ended by itself: {said}" for said in result.died)]
     lines += [f"still waited at the end: {result.left}"] if result.left else []
     lines += [f"seed {result.seed}: {'well' if result.well else f'FAILED; its state is in {folder}'}"]
     return "\n".join(lines)
+
+
+def _real_rows(real: RealResult) -> list[tuple[str, int]]:
+    return [
+        (f"on a real Asterisk {real.asterisk}: calls", real.calls),
+        ("  each end known exactly", real.exact),
+        ("  stories that were broken off", real.unfinished),
+        ("  sent again, answer forgotten in a crash", real.again),
+        ("  lost", real.lost),
+        ("  double", real.double),
+        ("  wrong", real.wrong),
+        ("  faults", real.faults.total() + real.crashes),
+        ("    asterisk: killed, restarted", real.crashes),
+        *((f"    {kind}", count) for kind, count in sorted(real.faults.items())),
+    ]

@@ -7,18 +7,21 @@ from math import inf
 
 import pytest
 
-from ami_planfix.calls.reports import Report
+from ami_planfix.calls.reports import Outcome, Report, Stage
 from ami_planfix.demo.planfix import Received
 from ami_planfix.planfix.messages import event_form
+from tests.failover.pair import Deaths
 from tests.load.exchange import Listening, Timeline
 from tests.load.home import SETTINGS
 from tests.load.player import Played
 from tests.load.recorded import Copy, copy_of
 from tests.load.sayings import Quiet
 from tests.load.verdict import judge
+from tests.making import report
 from tests.torture.keeper import End, How
 from tests.torture.past import NOTING, Past, Proof
 from tests.torture.possible import Break, Ear, Hearing
+from tests.torture.real import RealResult, compare
 from tests.torture.schedule import Kind, schedule
 from tests.torture.troubles import AHEAD, Spell
 
@@ -112,6 +115,38 @@ class TestThePast:
         assert past.age(BEGIN, BEGIN + 15) == 15 + AHEAD
         assert past.age(BEGIN + 21, BEGIN + 25) == 4
         assert past.age(BEGIN, inf) == inf
+
+
+class TestTheRealPart:
+    """What the daemon that suffered told, by what the witness told."""
+
+    TRUTH = (
+        report(at=10.0),
+        report(Stage.ACCEPTED, at=11.0),
+        report(Stage.COMPLETED, at=12.0, outcome=Outcome.SUCCESS, duration=1),
+    )
+
+    def test_the_same_ends_are_well_also_without_popups(self) -> None:
+        assert self._found(self.TRUTH) == (0, 0, 0)
+        assert self._found((self.TRUTH[0], self.TRUTH[2])) == (0, 0, 0)
+
+    def test_what_is_missing_or_twice_or_another_end_is_found(self) -> None:
+        missed = report(Stage.COMPLETED, at=12.0, outcome=Outcome.MISSED)
+        assert self._found(()) == (1, 0, 0)
+        assert self._found(self.TRUTH[:2]) == (2, 0, 0)
+        assert self._found((*self.TRUTH, self.TRUTH[2]))[1] > 0
+        assert self._found((self.TRUTH[0], missed)) == (1, 0, 1)
+
+    def test_of_a_call_that_is_known_in_part_each_beginning_has_one_end(self) -> None:
+        missed = report(Stage.COMPLETED, at=12.0, outcome=Outcome.MISSED)
+        for came in ((), (self.TRUTH[0], missed)):
+            assert self._found(came, returns=[11.0]) == (0, 0, 0)
+        assert self._found(self.TRUTH[:1], returns=[11.0]) == (1, 0, 0)
+
+    def _found(self, came: Sequence[Report], returns: Sequence[float] = ()) -> tuple[int, int, int]:
+        result = RealResult(22)
+        compare(result, self.TRUTH, _came(came), Deaths(), returns)
+        return result.lost, result.double, result.wrong
 
 
 def _hearing(listened: Sequence[Listening], breaks: Sequence[Break]) -> Hearing:
