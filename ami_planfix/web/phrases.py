@@ -29,7 +29,7 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "starting": ("Starting", "Запускается"),
         "asterisk_waiting": ("No connection to Asterisk", "Нет связи с Asterisk"),
         "planfix_waiting": ("Planfix does not answer", "Планфикс не отвечает"),
-        "planfix_failed": ("Planfix refuses our token", "Планфикс не принимает наш токен"),
+        "planfix_failed": ("Planfix refuses our token", "Планфикс не принимает наш ключ"),
         "planfix_unknown": ("Planfix does not know this PBX yet", "Планфикс ещё не знает эту АТС"),
         "storage_failed": ("The database cannot be written", "База данных недоступна для записи"),
         "part_waiting": ("{}: not now", "{}: временно не работает"),
@@ -53,7 +53,7 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Остался один шаг, в Планфиксе: настройки телефонии",
         ),
         "setup_address": ("Address of the PBX:", "Адрес АТС:"),
-        "setup_token": ("Token of the PBX: the one in the configuration,", "Токен АТС: тот, что в конфигурации,"),
+        "setup_token": ("Token of the PBX: the one in the configuration,", "Ключ (token) АТС — из конфигурации,"),
         "setup_codes": (
             "Short codes of the employees: their extensions, such as 101.",
             "Короткие номера сотрудников: их внутренние номера, например 101.",
