@@ -251,6 +251,7 @@ class Hearing:
             return [leg]  # whoever picks a call up was never dialled (rule 10)
         channels = self._dial(event.channel, event.dest)
         leg.dial.status = event.status
+        self._pbx.changed = True
         if event.forward:
             leg.dial.forwarded = True
             self._explain("11", channels)
