@@ -186,19 +186,22 @@ class Delivery:
         here = self._clock()
         now = self._now()
         places = self._places(here)
+        left_out: list[Report] = []
+        due: list[Due] = []
+        next_at: float | None = None
         try:
             async with self._database.write() as connection:
+                ours = {*self._sending.values(), *self._notebook.rows}
                 if self._take_back_first:
-                    ours = {*self._sending.values(), *self._notebook.rows}
                     await self._outbox.take_back(connection, ours)
-                left_out = await self._outbox.leave_out(connection, now, here - self._settings.popup_max_age)
-                due: list[Due] = []
-                if places:
+                more = await self._outbox.waits_besides(connection, len(ours))
+                if more:
+                    left_out = await self._outbox.leave_out(connection, now, here - self._settings.popup_max_age)
+                if more and places:
                     due = await self._outbox.claim(connection, now, places, opened=self._settings.opened)
                 # What was claimed wakes us by its answer, and the question is dear when much waits.
-                asks = bool(places) and not due
-                age = now - here + self._settings.popup_max_age
-                next_at = await self._outbox.next_due(connection, age) if asks else None
+                if more and places and not due:
+                    next_at = await self._outbox.next_due(connection, now - here + self._settings.popup_max_age)
         except StorageError as fault:
             self._take_back_first = True
             return _not_written(fault)

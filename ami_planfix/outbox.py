@@ -99,6 +99,7 @@ class Outbox:
         )
         self._leave_out = self._leave_out_statement()
         self._next_times = self._next_times_statement()
+        self._some_waiting = select(rows.c.id).where(self._waits()).limit(bindparam("most"))
 
     async def put(
         self, connection: AsyncConnection, entries: Iterable[Entry], now: float, *, history: bool = False
@@ -168,6 +169,11 @@ class Outbox:
         send, oldest = (await connection.execute(self._next_times)).one()
         times = (send, None if oldest is None else oldest + popup_max_age)
         return min((time for time in times if time is not None), default=None)
+
+    async def waits_besides(self, connection: AsyncConnection, in_hand: int) -> bool:
+        """Tell whether more rows wait than so many that are in hand: if none does, there is nothing to look for."""
+        waiting = await connection.execute(self._some_waiting, {"most": in_hand + 1})
+        return len(waiting.all()) > in_hand
 
     async def hasten(self, connection: AsyncConnection, now: float) -> None:
         """Make everything due that waits for another attempt: Planfix is back."""
