@@ -48,8 +48,7 @@ class Result:
     name: str
     figures: list[Figure]
     series: Series | None = None
-    """Lines for the plot, by name: x and y."""
-    about: str = ""
+    """Lines for the plot, by name: x and y; those with the same word before a colon are drawn together."""
 
 
 def number(value: float) -> str:

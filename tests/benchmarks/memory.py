@@ -19,7 +19,7 @@ STORY = "incoming/direct_client_hangs_up"
 LIVE = (10, 100, 1_000, 10_000)
 PROBES = 60
 """Whole calls among those that go on, on which the time is taken."""
-REMEMBERED = 5_000
+REMEMBERED = 12_000
 """Calls that are over after which the memory of the dead has its size."""
 LATER = 3600.0
 """Seconds after which nothing is remembered of the calls that were over by then."""
@@ -60,7 +60,7 @@ def run() -> Result:
             for live, took in growth[1:]
         ),
     ]
-    return Result("memory", figures, {"us per event, by live calls": growth, "kB, by live calls": held})
+    return Result("memory", figures, {"us per event, by live calls": growth, "kB held, by live calls": held})
 
 
 def _times(story: Recorded) -> list[tuple[float, float]]:
