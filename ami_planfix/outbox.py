@@ -207,15 +207,20 @@ class Outbox:
 
     def _is_next(self) -> ColumnElement[bool]:
         earlier = rows.alias("earlier")
-        return ~exists(
-            select(earlier.c.id).where(
+        first = (
+            select(earlier.c.id)
+            .where(
                 earlier.c.state == _WAITING,
                 earlier.c.pbx == rows.c.pbx,
                 earlier.c.callid == rows.c.callid,
                 earlier.c.id < rows.c.id,
                 or_(earlier.c.stage != Stage.RANG, rows.c.stage != Stage.RANG),
             )
+            .limit(1)
         )
+        # Not `NOT EXISTS`: PostgreSQL, whose statistics are of a time in which nothing waited, makes a join of that
+        # which compares each waiting row with each.
+        return first.scalar_subquery().is_(None)
 
     def _due_statement(self, which: ColumnElement[bool], *, newest: bool) -> Select[Any]:
         is_due = or_(rows.c.next_at <= _NOW, rows.c.next_at > _NOW + NEVER_LATER)

@@ -260,9 +260,11 @@ class Pipeline:
             async with asyncio.timeout(JOIN_WITHIN):
                 await self._idle.wait()
                 learned = await learn(self._database, self._journal, since, self._own_ears)
-        except (StorageError, TimeoutError) as fault:
+        except StorageError as fault:
             _not_asked(fault)
             return False
+        except TimeoutError as fault:
+            _not_asked(fault)  # too slow to wait for: what we know is told
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
         if learned is not None:
