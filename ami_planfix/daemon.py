@@ -124,7 +124,7 @@ class Daemon:
         self._start("alerts", parts.watch.run())
         self._start("resync", _resync(parts))
         self._start("looking", _look(parts))
-        self._start("watchdog", self._manager.watchdog(lambda: parts.pipeline.alive))
+        self._start("watchdog", self._manager.watchdog(lambda: parts.writer.alive))
         if not self._observe:
             self._start("greeting", _greet(parts))
 

@@ -26,11 +26,11 @@ async def figures_of(parts: Parts) -> Figures:
         live_calls=len(parts.tracker.live()),
         ended={
             (direction.value, status_name(outcome, parts.wording)): count
-            for (direction, outcome), count in parts.pipeline.ended.items()
+            for (direction, outcome), count in parts.writer.ended.items()
         },
         silences={silence.value: count for silence, count in parts.pipeline.silences.items()},
-        backlog=parts.pipeline.backlog,
-        written=parts.pipeline.delay,
+        backlog=parts.writer.backlog,
+        written=parts.writer.delay,
         damages=parts.keeping.damages,
         stands_in=parts.keeping.stands_in,
         sent=parts.delivery.sent,

@@ -193,7 +193,7 @@ class Journal:
     """The rows of one PBX (`ami.name`); `owner` is this daemon among those that listen to it."""
 
     def __init__(self, pbx: str = "", owner: str = "") -> None:
-        self._pbx = pbx
+        self.pbx = pbx
         self._owner = owner
         self._prefix = f"{pbx}-" if pbx else ""
         # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version that
@@ -205,7 +205,7 @@ class Journal:
     async def write(self, connection: AsyncConnection, new: Sequence[Row], gone: Sequence[Uniqueid]) -> None:
         """Add rows, then take note that nothing is kept any more of the channels `gone`."""
         if new:
-            common = {"pbx": self._pbx, "owner": self._owner}
+            common = {"pbx": self.pbx, "owner": self._owner}
             values = [{**common, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
             ids = (await connection.execute(_ADD_ROWS, values)).scalars().all()
             about = [line for key, row in zip(ids, new, strict=True) for line in self._names(key, row)]
@@ -225,13 +225,13 @@ class Journal:
         query = (
             select(names.c.uniqueid)
             .join(rows, rows.c.id == names.c.journal_id)
-            .where(names.c.pbx == self._pbx, _LIVE, fresh)
+            .where(names.c.pbx == self.pbx, _LIVE, fresh)
             .distinct()
         )
         living = set((await connection.execute(query)).scalars())
         # What others know of the same calls belongs to it, also where they have seen them end.
         channels = await self._belonging(connection, *living, most=sys.maxsize)
-        wanted = select(names.c.journal_id).where(names.c.pbx == self._pbx, names.c.uniqueid.in_(channels))
+        wanted = select(names.c.journal_id).where(names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
         return LiveRows(await self._told(connection, wanted), channels)
 
     async def others_heard(self, connection: AsyncConnection, since: float, limit: int) -> list[bytes]:
@@ -239,7 +239,7 @@ class Journal:
         query = (
             select(rows.c.id, rows.c.raw)
             .join(names, names.c.journal_id == rows.c.id)
-            .where(names.c.pbx == self._pbx, _LIVE, rows.c.owner != self._owner, rows.c.at >= since)
+            .where(names.c.pbx == self.pbx, _LIVE, rows.c.owner != self._owner, rows.c.at >= since)
             .distinct()
             .order_by(rows.c.id)
             .limit(limit)
@@ -255,7 +255,7 @@ class Journal:
     async def timeline(self, connection: AsyncConnection, callid: str) -> list[Event | Snapshot]:
         """Tell all that is kept of a call and of what it became mixed with, in order."""
         channels = await self._belonging(connection, callid.removeprefix(self._prefix))
-        mine = (names.c.pbx == self._pbx, names.c.uniqueid.in_(channels))
+        mine = (names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
         told = await self._told(connection, select(names.c.journal_id).where(*mine))
         return self.read(told, channels)
 
@@ -265,7 +265,7 @@ class Journal:
         if len(digits) < _LEAST_DIGITS:
             return []
         query = select(rows.c.id, rows.c.raw).where(
-            rows.c.pbx == self._pbx, rows.c.at >= since, rows.c.kind == Kind.EVENT
+            rows.c.pbx == self.pbx, rows.c.at >= since, rows.c.kind == Kind.EVENT
         )
         hits = [row.id async for row in await connection.stream(query) if digits in row.raw]
         seen: set[str] = set()
@@ -282,7 +282,7 @@ class Journal:
 
     async def is_over(self, connection: AsyncConnection, uniqueids: Iterable[str]) -> bool:
         """Tell whether some daemon has heard of these channels, and of all of them that they are over."""
-        mine = (names.c.pbx == self._pbx, names.c.uniqueid.in_(list(uniqueids)))
+        mine = (names.c.pbx == self.pbx, names.c.uniqueid.in_(list(uniqueids)))
         query = select(rows.c.owner, names.c.live).join(rows, rows.c.id == names.c.journal_id).where(*mine).distinct()
         found = {(row.owner, row.live) for row in await connection.execute(query)}
         return any((owner, True) not in found for owner, _ in found)
@@ -293,7 +293,7 @@ class Journal:
         return (await connection.execute(delete(rows).where(rows.c.id.in_(old)))).rowcount
 
     def _names(self, key: int, row: Row) -> list[dict[str, object]]:
-        common = {"pbx": self._pbx, "journal_id": key}
+        common = {"pbx": self.pbx, "journal_id": key}
         return [
             *({**common, "uniqueid": one, "live": True} for one in row.channels),
             *({**common, "uniqueid": one, "live": False} for one in row.linkedids),
@@ -316,7 +316,7 @@ class Journal:
             about = (
                 select(names.c.journal_id)
                 .join(rows, rows.c.id == names.c.journal_id)
-                .where(names.c.pbx == self._pbx, names.c.uniqueid.in_(frontier), rows.c.kind == Kind.EVENT)
+                .where(names.c.pbx == self.pbx, names.c.uniqueid.in_(frontier), rows.c.kind == Kind.EVENT)
             )
             together = select(names.c.uniqueid).where(names.c.journal_id.in_(about)).distinct()
             frontier = set((await connection.execute(together)).scalars()) - known
@@ -326,7 +326,7 @@ class Journal:
         query = (
             select(rows.c.at, names.c.uniqueid)
             .join(names, names.c.journal_id == rows.c.id)
-            .where(names.c.pbx == self._pbx, names.c.uniqueid.in_(uniqueids), rows.c.kind == Kind.EVENT)
+            .where(names.c.pbx == self.pbx, names.c.uniqueid.in_(uniqueids), rows.c.kind == Kind.EVENT)
             .order_by(rows.c.id)
             .limit(1)
         )

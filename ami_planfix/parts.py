@@ -48,6 +48,7 @@ from ami_planfix.storage.keeping import Keeping
 from ami_planfix.storage.notices import Notices, Topic
 from ami_planfix.storage.settings import Settings
 from ami_planfix.timelines import Timelines
+from ami_planfix.writing import Writer
 
 LONGEST_OWNER = 100
 STORAGE = "storage"
@@ -74,6 +75,7 @@ class Parts:
     phones: Phones
     tracker: Tracker
     pipeline: Pipeline
+    writer: Writer
     connection: Connection
     presence: Presence
     notices: Notices
@@ -91,13 +93,11 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
 
     An observer keeps its own state in a folder that goes with it, so that nothing of it is ever sent.
     """
-    section = config.planfix
-    wording = Wording(section.canceled_status, section.hidden_number, have_links(config))
+    wording = Wording(config.planfix.canceled_status, config.planfix.hidden_number, have_links(config))
     keeping, database = await _opened(config, observe, board, stack)
     settings = Settings(database, config.ami.name)
     account = await _account(config, settings)
-    api = PlanfixApi(account.credentials, wording, section.timeout)
-    stack.push_async_callback(api.close)
+    api = _api(config, account, wording, stack)
     pbx, owner = config.ami.name, _owner(config)
     notices = Notices(database, pbx)
     outbox, presence = Outbox(database, pbx, owner), Presence(database, pbx, owner)
@@ -105,17 +105,18 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
     account.listen(delivery.account_changed)
     notices.listen(Topic.REPORTS, delivery.wake)
     numbering = Numbering(config)
-    phones = Phones(numbering, settings)
-    await phones.load()
+    phones = await _phones(numbering, settings)
     tracker = _tracker(config, numbering)
     recordings = await _recordings(config, observe, database, outbox, delivery, tracker, board)
     if recordings is not None:
         stack.callback(recordings.close)
         api.send_links(recordings.link_in)
-    pipeline = _pipeline(database, outbox, tracker, delivery, recordings)
-    records = _records(config, Kept(database, outbox, presence), tracker, numbering, pipeline, recordings, board)
+    writer = _writer(database, outbox, delivery, recordings)
+    pipeline = Pipeline(database, tracker, writer)
+    live = _live(config, tracker, numbering, pipeline, writer, recordings)
+    records = make_records(config, Kept(database, outbox, presence), live, board)
     connection = Connection(settings_of(config.ami), pipeline, greet=_greeting(phones, records))
-    pipeline.attach(connection)
+    writer.attach(connection)
     deliveries = Deliveries(database, pbx)
     lookup = _lookup(config, account, board, stack)
     contacts = Contacts(config, numbering, lookup, connection)
@@ -136,6 +137,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         phones=phones,
         tracker=tracker,
         pipeline=pipeline,
+        writer=writer,
         connection=connection,
         presence=presence,
         notices=notices,
@@ -204,15 +206,14 @@ def _delivery(config: Config, database: Database, outbox: Outbox, planfix: Planf
     return Delivery(database, outbox, planfix, DeliverySettings(each.history == "opened", each.popup_max_age), board)
 
 
-def _pipeline(
+def _writer(
     database: Database,
     outbox: Outbox,
-    tracker: Tracker,
     delivery: Delivery,
     recordings: Recordings | None,
-) -> Pipeline:
+) -> Writer:
     if recordings is None:
-        return Pipeline(database, outbox, tracker, lambda _: delivery.wake())
+        return Writer(database, outbox, lambda _: delivery.wake())
     waiting = recordings.waiting
 
     def written(reports: Iterable[Report]) -> None:
@@ -220,26 +221,24 @@ def _pipeline(
         if any(report.recordings for report in reports):
             waiting.wake()
 
-    return Pipeline(database, outbox, tracker, written, noting=waiting.note)
+    return Writer(database, outbox, written, noting=waiting.note)
 
 
-def _records(
+def _live(
     config: Config,
-    kept: Kept,
     tracker: Tracker,
     numbering: Numbering,
     pipeline: Pipeline,
+    writer: Writer,
     recordings: Recordings | None,
-    board: Board,
-) -> Records:
-    live = Live(
+) -> Live:
+    return Live(
         lambda: frozenset(call.callid for call in tracker.live()),
         pipeline.settle,
         lambda: _tracker(config, numbering),
         recordings.waiting.note if recordings is not None else _note_nothing,
-        pipeline.written,
+        writer.written,
     )
-    return make_records(config, kept, live, board)
 
 
 def _greeting(phones: Phones, records: Records) -> Callable[[Connection], Awaitable[None]]:
@@ -294,6 +293,18 @@ def _lookup(config: Config, account: Account, board: Board, stack: AsyncExitStac
     stack.push_async_callback(lookup.close)
     account.listen(lookup.forget)
     return lookup
+
+
+def _api(config: Config, account: Account, wording: Wording, stack: AsyncExitStack) -> PlanfixApi:
+    api = PlanfixApi(account.credentials, wording, config.planfix.timeout)
+    stack.push_async_callback(api.close)
+    return api
+
+
+async def _phones(numbering: Numbering, settings: Settings) -> Phones:
+    phones = Phones(numbering, settings)
+    await phones.load()
+    return phones
 
 
 async def _account(config: Config, settings: Settings) -> Account:

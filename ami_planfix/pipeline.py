@@ -1,14 +1,7 @@
-"""The pipeline: event -> tracker -> journal and outbox in one transaction; nothing lost, nothing twice.
+"""The pipeline: event -> tracker -> what is to be written; each event is heard once, in the order of the calls.
 
-The tracker runs at once, as events are heard. What it concluded is gathered, and written as a whole: while one
-batch is being written the next one gathers, so that a quiet PBX gets each report written at once and a busy one
-gets few large transactions. What brought no report waits a moment for more: nobody does, and a transaction costs more
-than many rows.
-
-The database fails: nothing is lost that memory holds, and it is tried again until it works. Memory is bounded:
-over `MOST_ROWS` waiting messages these are given up (a restart in that state follows calls from what Asterisk
-says exists; reports suffer nothing); over `MOST_WAITING` reports, or when writing is merely too slow, Asterisk is
-read no further until there is room.
+The tracker runs at once, as events are heard; what it concluded goes to the writer (`writing`). After a restart it is
+told once more what was heard of the calls that go on.
 
 Several daemons may follow the same PBX. Whoever connects takes what the others heard meanwhile (`joining`), then what
 came since: until then what is heard waits. Calls that go on then are left to the others (`following`).
@@ -17,84 +10,46 @@ came since: until then what is heard waits. Calls that go on then are left to th
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.listening import Heard
-from ami_planfix.batch import Batch, Gathering
 from ami_planfix.calls.events import Event, Snapshot
-from ami_planfix.calls.reports import CallId, Direction, Outcome, Report, Silence
+from ami_planfix.calls.reports import CallId, Silence
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
 from ami_planfix.following import Following, Withheld, stand_back
 from ami_planfix.joining import Learned, OwnEar, learn
-from ami_planfix.journal import Journal, Row, Scribe
-from ami_planfix.metrics import written_histogram
-from ami_planfix.outbox import Outbox
+from ami_planfix.journal import Row, Scribe
 from ami_planfix.storage.database import Database
+from ami_planfix.writing import Writer
 
 log = structlog.get_logger("ami_planfix.pipeline")
 
-MOST_WAITING = 20_000
-"""Reports and messages that wait to be written, about 20 MB; over it Asterisk is read no further."""
-ENOUGH_ROOM = 2_000
-"""As few of them as must be left before it is read again."""
-MOST_ROWS = 50_000
-"""Messages that wait while the database fails, about 50 MB."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
-"""Seconds until a failing database is tried again."""
 JOIN_WITHIN = 3.0
 """Seconds for which what is heard may wait until it is known what others heard before."""
 REPLAYED_AT_ONCE = 200
 _FAULT = "report this as a fault of ami-planfix"
 
 
-class Source(Protocol):
-    """What can be read no further for a while: the connection to Asterisk."""
-
-    def pause(self) -> None:
-        """Read no more until `resume`."""
-
-    def resume(self) -> None:
-        """Read again."""
-
-
-Noting = Callable[[AsyncConnection, Iterable[Report]], Awaitable[None]]
-"""Writes down more about reports, in the transaction in which they are put into the outbox."""
-
-Written = Callable[[Iterable[Report]], None]
-
-
 class Pipeline:
-    """What the connection to Asterisk tells (`ami.listening.Listener`); `written` is called after reports were."""
+    """What the connection to Asterisk tells (`ami.listening.Listener`)."""
 
     def __init__(
         self,
         database: Database,
-        outbox: Outbox,
         tracker: Tracker,
-        written: Written,
+        writer: Writer,
         clock: Callable[[], float] = time.time,
-        noting: Noting | None = None,
     ) -> None:
         self.silences: Counter[Silence] = Counter()
         """Calls that ended without a report, by reason."""
-        self.ended: Counter[tuple[Direction, Outcome]] = Counter()
-        """Parts of calls that ended."""
-        self.delay = written_histogram()
-        """From the event that caused a report until it is on disk."""
         self._database = database
-        self._journal = Journal(outbox.pbx, outbox.owner)
-        self._outbox = outbox
+        self._journal = writer.journal
         self._tracker = tracker
-        self.written = written
-        """Tells whoever it concerns that reports were written."""
-        self._noting = noting
+        self._writer = writer
         self._clock = clock
         self._scribe = Scribe()
         self._heard_until = 0.0
@@ -103,40 +58,14 @@ class Pipeline:
         """What waits until we have learned what others heard before it."""
         self._joining: asyncio.Task[None] | None = None
         self._ahead: frozenset[bytes] = frozenset()
-        self._following = Following(database, outbox.pbx)
+        self._following = Following(database, writer.journal.pbx)
         self._withheld = Withheld()
         self._standing_back: asyncio.Task[None] | None = None
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._leaving.set_result(None)
         self._snapshot_due = False
         """The first snapshot after joining tells of calls that others know better."""
-        self._source: Source | None = None
-        self._paused = False
-        self._unwritten = Gathering()
-        self._writing_since: float | None = None
-        self._woken = asyncio.Event()
-        self._idle = asyncio.Event()
-        """All that was taken is written."""
-        self._idle.set()
-        self._hurried = asyncio.Event()
         self._settled: set[CallId] = set()
-        self._running = self._stopping = self._cut = self._failing = False
-        self._ended = asyncio.Event()
-
-    def attach(self, source: Source) -> None:
-        """Say what is to be paused when too much waits."""
-        self._source = source
-
-    @property
-    def alive(self) -> bool:
-        """Tell whether it still writes what it hears, or says why it cannot."""
-        stuck = self._writing_since is not None and time.monotonic() - self._writing_since > self._database.patience
-        return not self._ended.is_set() and not stuck
-
-    @property
-    def backlog(self) -> int:
-        """Tell how many reports and messages wait to be written."""
-        return len(self._unwritten)
 
     # What the connection tells
 
@@ -147,7 +76,7 @@ class Pipeline:
             return
         for one in batch:
             self._hear(one)
-        self._wake()
+        self._writer.wake()
 
     def resync(self, snapshot: Snapshot) -> None:
         """Take what exists, in order with the events."""
@@ -155,7 +84,7 @@ class Pipeline:
             self._held.append(snapshot)
             return
         self._see(snapshot)
-        self._wake()
+        self._writer.wake()
 
     def settle(self, callids: Iterable[CallId]) -> None:
         """Take note that all is reported of these calls, which ended unheard: the next snapshot adds nothing."""
@@ -182,57 +111,23 @@ class Pipeline:
             heard = await self._journal.live(connection, self._clock())
         await self._replay(heard)
         log.info("calls followed again", events=len(heard), calls=len(self._tracker.live()))
-        self._unwritten.gather()
-        await self._write()
+        await self._writer.write()
 
     async def run(self) -> None:
         """Write what is heard until `stop`."""
-        self._running = True
-        pause = FIRST_PAUSE
         try:
-            while not (self._stopping and (self._cut or not self.backlog)):
-                await self._woken.wait()
-                self._woken.clear()
-                while self.backlog and not self._cut:
-                    await self._unwritten.linger()
-                    self._unwritten.gather()
-                    try:
-                        await self._write()
-                    except StorageError as fault:
-                        self._failing = True
-                        log.debug("nothing written", error=str(fault), waiting=self.backlog, again_in=pause)
-                        await self._rest(pause)
-                        pause = min(2 * pause, LONGEST_PAUSE)
-                    else:
-                        pause = FIRST_PAUSE
-                if not self.backlog:
-                    self._idle.set()
+            await self._writer.run()
         finally:
             await self._following.end()
-            self._ended.set()
 
     async def stop(self, limit: float = 5.0) -> None:
         """Write what was heard, then end; give up after `limit` seconds if the database still fails."""
-        self._stopping = True
         for task in (self._joining, self._standing_back):
             if task is not None:
                 task.cancel()
         if self._held is not None:
             self._let_go()
-        self._woken.set()
-        self._unwritten.press()
-        self._hurried.set()
-        if not self._running:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit):
-                await self._ended.wait()
-        if not self._ended.is_set():
-            log.error("heard and not written", reports=self._unwritten.reports, remedy="see the error before")
-            self._cut = True
-            self._woken.set()
-            self._hurried.set()
-            await self._ended.wait()
+        await self._writer.stop(limit)
 
     # What others heard
 
@@ -258,7 +153,7 @@ class Pipeline:
         learned: Learned | None = None
         try:
             async with asyncio.timeout(JOIN_WITHIN):
-                await self._idle.wait()
+                await self._writer.all_written()
                 learned = await learn(self._database, self._journal, since, self._own_ears)
         except StorageError as fault:
             _not_asked(fault)
@@ -288,17 +183,18 @@ class Pipeline:
             await stand_back(self._following, self._withheld, self._tracker.callids, partial(self._take_over, since))
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
-            self._unwritten.waiting.reports += self._withheld.emptied().reports
-            self._wake()
+            self._writer.waiting.reports += self._withheld.emptied().reports
+            self._writer.wake()
         finally:
             self._standing_back = None
 
     async def _take_over(self, since: float) -> None:
         if self._held is not None:
             return  # connecting just now
-        self._held, kept = [], self._withheld.emptied()  # what is learned stands before it, or instead of it
+        self._held = []
+        kept = self._withheld.emptied()  # what is learned stands before it, or instead of it
         if await self._learn(since):
-            self._unwritten.waiting.reports += kept.reports
+            self._writer.waiting.reports += kept.reports
             log.info("calls taken over", reports=len(kept.reports))
         else:
             self._withheld.extend(kept)
@@ -315,7 +211,7 @@ class Pipeline:
                 self._see(one)
             else:
                 self._hear(one)
-        self._wake()
+        self._writer.wake()
 
     async def _replay(self, heard: Sequence[Event | Snapshot]) -> None:
         for number, one in enumerate(heard):
@@ -367,70 +263,11 @@ class Pipeline:
 
     def _take(self, conclusion: Conclusion, row: Row | None = None) -> None:
         if row is not None:
-            self._unwritten.waiting.rows.append(row)
+            self._writer.waiting.rows.append(row)
         if conclusion.gone:
-            self._unwritten.waiting.gone += self._scribe.forget(conclusion.gone)
-        self._unwritten.waiting.reports += self._withheld.sift(conclusion.reports)
+            self._writer.waiting.gone += self._scribe.forget(conclusion.gone)
+        self._writer.waiting.reports += self._withheld.sift(conclusion.reports)
         self.silences.update(conclusion.silences)
-
-    def _wake(self) -> None:
-        if self._failing and self._unwritten.rows > MOST_ROWS:
-            self._unwritten.give_rows_up()
-            log.error("journal given up", consequence="a restart now would follow calls from what Asterisk says")
-        self._hold_back()
-        if self.backlog:
-            self._idle.clear()
-            self._woken.set()
-        self._unwritten.look()
-
-    def _hold_back(self) -> None:
-        """Pause or resume the source, by how much waits."""
-        size = self._unwritten.reports if self._failing else self.backlog
-        if not self._paused and size > MOST_WAITING:
-            self._paused = True
-            log.warning("too much waits to be written", waiting=size, consequence="Asterisk is read no further")
-            if self._source is not None:
-                self._source.pause()
-        elif self._paused and size <= ENOUGH_ROOM:
-            self._paused = False
-            log.info("read again")
-            if self._source is not None:
-                self._source.resume()
-
-    # From rows to the disk
-
-    async def _write(self) -> None:
-        batch = self._unwritten.in_hand
-        self._writing_since = time.monotonic()
-        try:
-            async with self._database.write() as connection:
-                await self._journal.write(connection, batch.rows, batch.gone)
-                await self._outbox.put(connection, batch.reports, self._clock() + self._database.skew)
-                if self._noting is not None and batch.reports:
-                    await self._noting(connection, batch.reports)
-        finally:
-            self._writing_since = None
-        self._unwritten.in_hand = Batch()
-        self._failing = False
-        self._hold_back()
-        if batch.reports:
-            self._count(batch.reports)
-            self.written(batch.reports)
-
-    def _count(self, reports: Iterable[Report]) -> None:
-        if not self._running:
-            return  # they come out once more, by `restore`
-        now = self._clock()
-        for report in reports:
-            self.delay.observe(max(0.0, now - report.at))
-            if report.outcome is not None:
-                self.ended[report.direction, report.outcome] += 1
-
-    async def _rest(self, pause: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await self._hurried.wait()
-        self._hurried.clear()
 
 
 def _not_asked(fault: Exception) -> None:

@@ -125,7 +125,7 @@ class Serving:
         sessions = Sessions(config.admin.password.get_secret_value())
         guard = _guard(config, sessions)
         page = Page(config.ami.name, sessions, guard, stream, control, explaining)
-        health = Admin(parts.board, lambda: parts.pipeline.alive, lambda: figures_of(parts), guard.trusts)
+        health = Admin(parts.board, lambda: parts.writer.alive, lambda: figures_of(parts), guard.trusts)
         return self._opening(
             "admin",
             [*page.routes(), *health.routes(), *self._for_dialplan()],

@@ -1,7 +1,12 @@
-"""Makes what many tests need: reports and figures that are whole with as little said as possible."""
+"""Makes what many tests need: reports, figures and a pipeline that are whole with as little said as possible."""
 
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Stage
+from ami_planfix.calls.tracker import Tracker
 from ami_planfix.metrics import Figures, Histogram, Sent, written_histogram
+from ami_planfix.outbox import Outbox
+from ami_planfix.pipeline import Pipeline
+from ami_planfix.storage.database import Database
+from ami_planfix.writing import Writer, Written
 
 
 def report(
@@ -65,3 +70,9 @@ def some_figures(sent: Sent | None = None) -> Figures:
         well={"planfix": False, "asterisk": True},
         alerts={"token": True, "asterisk": False},
     )
+
+
+def pipeline_of(database: Database, outbox: Outbox, tracker: Tracker, written: Written) -> tuple[Pipeline, Writer]:
+    """Make a pipeline with its writer; `written` is called after reports were written."""
+    writer = Writer(database, outbox, written)
+    return Pipeline(database, tracker, writer), writer

@@ -18,11 +18,11 @@ PROGRAM = """
 import asyncio, sys
 from ami_planfix.delivery import Delivery, Settings
 from ami_planfix.outbox import Outbox
-from ami_planfix.pipeline import Pipeline
 from ami_planfix.planfix.account import Credentials
 from ami_planfix.planfix.api import PlanfixApi
 from ami_planfix.storage.schema import open_database
 from tests.calls.playing import tracker_of
+from tests.making import pipeline_of
 from tests.test_pipeline import heard
 
 async def main(database_url, planfix_url, token, name):
@@ -30,13 +30,12 @@ async def main(database_url, planfix_url, token, name):
     outbox = Outbox(database)
     api = PlanfixApi(lambda: Credentials(planfix_url, token))
     delivery = Delivery(database, outbox, api, Settings(popup_max_age=1e10))
-    pipeline = Pipeline(database, outbox, tracker_of(), lambda _: delivery.wake())
+    pipeline, writer = pipeline_of(database, outbox, tracker_of(), lambda _: delivery.wake())
     await pipeline.restore()
     tasks = [asyncio.create_task(part.run()) for part in (pipeline, delivery)]
     for one in heard(name):
         pipeline.heard([one])
-        while pipeline.backlog:
-            await asyncio.sleep(0.001)
+        await writer.all_written()
     print("heard all", flush=True)
     await asyncio.gather(*tasks)
 

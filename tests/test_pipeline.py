@@ -7,7 +7,7 @@ import pytest
 import structlog
 from sqlalchemy import func, select, text
 
-from ami_planfix import pipeline as pipeline_module
+from ami_planfix import pipeline, writing
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
 from ami_planfix.ami.listening import Heard
@@ -19,12 +19,12 @@ from ami_planfix.errors import StorageError
 from ami_planfix.explain import timeline
 from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
-from ami_planfix.pipeline import Pipeline
 from ami_planfix.storage.schema import open_database
 from ami_planfix.storage.tables import journal_channels
 from tests.calls.mirror import Mirror
 from tests.calls.playing import lines, tracker_of
 from tests.calls.story import CAPTURES
+from tests.making import pipeline_of
 
 OWNER = "daemon"
 NOW = 0.0
@@ -58,7 +58,7 @@ class Bench:
             self.database.listen(self.troubles.append)
             self.outbox = Outbox(self.database)
             self.tracker = tracker_of()
-            self.pipeline = Pipeline(self.database, self.outbox, self.tracker, self.note)
+            self.pipeline, self.writer = pipeline_of(self.database, self.outbox, self.tracker, self.note)
             await self.pipeline.restore()
             task = asyncio.create_task(self.pipeline.run())
             try:
@@ -78,8 +78,7 @@ class Bench:
     async def quiet(self) -> None:
         """Wait until all is written."""
         async with asyncio.timeout(10):
-            while self.pipeline.backlog:  # noqa: ASYNC110 - it tells nobody, and need not
-                await asyncio.sleep(0.001)
+            await self.writer.all_written()
 
     async def reports(self) -> list[str]:
         """Tell what is in the outbox, oldest first."""
@@ -256,13 +255,13 @@ class TestFailingDatabase:
     async def test_nothing_is_lost_while_the_disk_is_full(
         self, on_disk: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pipeline_module, "FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(writing, "FIRST_PAUSE", 0.01)
         batch = heard(CALLS[0])
         await self.full(on_disk, 1)
         for one in batch:
             on_disk.pipeline.heard([one])
         await self.said(on_disk, "the disk is full; make room")
-        assert on_disk.pipeline.backlog > 10
+        assert on_disk.writer.backlog > 10
         await self.full(on_disk, 1_000_000)
         await on_disk.quiet()
         assert await on_disk.reports() == expected(batch)
@@ -277,12 +276,12 @@ class TestFailingDatabase:
     async def test_memory_is_bounded_messages_first_and_then_asterisk_waits(
         self, on_disk: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pipeline_module, "FIRST_PAUSE", 0.01)
-        monkeypatch.setattr(pipeline_module, "MOST_ROWS", 10)
-        monkeypatch.setattr(pipeline_module, "MOST_WAITING", 20)
-        monkeypatch.setattr(pipeline_module, "ENOUGH_ROOM", 3)
+        monkeypatch.setattr(writing, "FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(writing, "MOST_ROWS", 10)
+        monkeypatch.setattr(writing, "MOST_WAITING", 20)
+        monkeypatch.setattr(writing, "ENOUGH_ROOM", 3)
         source = Source()
-        on_disk.pipeline.attach(source)
+        on_disk.writer.attach(source)
         await self.full(on_disk, 1)
         batch = [one for name in CALLS for one in heard(name)]
         on_disk.pipeline.heard(batch[:15])
@@ -302,7 +301,7 @@ class TestFailingDatabase:
         on_disk.pipeline.heard(batch)
         with structlog.testing.capture_logs() as logs:
             await on_disk.pipeline.stop(0.05)
-        assert not on_disk.pipeline.alive
+        assert not on_disk.writer.alive
         (line,) = [line for line in logs if line["event"] == "heard and not written"]
         assert line["reports"] == len(expected(batch))
 
@@ -319,7 +318,7 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
         if not may_answer.is_set():
             raise StorageError("away")
 
-    monkeypatch.setattr(pipeline_module, "learn", learn)
+    monkeypatch.setattr(pipeline, "learn", learn)
     bench.pipeline.connected()
     bench.pipeline.heard(batch)
     for _ in range(3):  # it asks once more only after what it held was let go
@@ -327,7 +326,7 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
     assert await bench.reports() == []
     may_answer.set()
     async with asyncio.timeout(10):
-        while not (bench.times_written and not bench.pipeline.backlog):  # noqa: ASYNC110 - it tells nobody
+        while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     assert await bench.reports() == expected(batch)
 
@@ -340,10 +339,10 @@ async def test_stopping_writes_what_was_heard(bench: Bench) -> None:
 
 
 async def test_asterisk_waits_while_too_much_waits_to_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline_module, "MOST_WAITING", 20)
-    monkeypatch.setattr(pipeline_module, "ENOUGH_ROOM", 3)
+    monkeypatch.setattr(writing, "MOST_WAITING", 20)
+    monkeypatch.setattr(writing, "ENOUGH_ROOM", 3)
     source = Source()
-    bench.pipeline.attach(source)
+    bench.writer.attach(source)
     bench.pipeline.heard(heard(CALLS[0]))
     assert source.said == ["pause"]
     await bench.quiet()
@@ -351,7 +350,7 @@ async def test_asterisk_waits_while_too_much_waits_to_be_written(bench: Bench, m
 
 
 def lives(bench: Bench) -> bool:
-    return bench.pipeline.alive
+    return bench.writer.alive
 
 
 async def test_a_write_that_neither_ends_nor_fails_is_no_life(bench: Bench) -> None:

@@ -23,7 +23,6 @@ from ami_planfix.errors import WireError
 from ami_planfix.numbering import Numbering
 from ami_planfix.outbox import Outbox
 from ami_planfix.phones import Phones
-from ami_planfix.pipeline import Pipeline
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
 from ami_planfix.storage.settings import Settings
@@ -32,6 +31,7 @@ from tests.calls.playing import NUMBERING, TRUNKS
 from tests.fuzz.corpus import a_story, damaged_history, joined, messages
 from tests.fuzz.mutation import damaged, poison
 from tests.fuzz.target import Target
+from tests.making import pipeline_of
 
 QUICK = Pacing(first=0.002, most=0.005, refused_first=0.002, refused_most=0.005)
 PATIENCE = 0.1
@@ -177,13 +177,13 @@ async def _live(port: int, honest: Asterisk, database: Database) -> None:
     """Be the daemon until the honest server has been asked and all is written; then nothing may be left."""
     numbering = Numbering(Config.model_validate({"numbering": NUMBERING, "trunks": TRUNKS}))
     tracker = Tracker(numbering)
-    pipeline = Pipeline(database, Outbox(database), tracker, lambda _: None)
+    pipeline, writer = pipeline_of(database, Outbox(database), tracker, lambda _: None)
     settings = AmiSettings("127.0.0.1", port, "ami-planfix", "secret", timeout=PATIENCE, silence=PATIENCE)
     connection = Connection(settings, pipeline, QUICK, greet=Phones(numbering, Settings(database)).ask)
-    pipeline.attach(connection)
+    writer.attach(connection)
     tasks = [asyncio.create_task(pipeline.run()), asyncio.create_task(connection.run())]
     try:
-        while not _is_understood(connection, honest) or pipeline.backlog:
+        while not _is_understood(connection, honest) or writer.backlog:
             assert not any(task.done() for task in tasks), "the connection or the pipeline has ended"
             await asyncio.sleep(0.005)
         await pipeline.stop()

@@ -25,7 +25,7 @@ NOTING = 2.0
 ON_THE_WAY = 5.0
 """Seconds that a message may be on its way until a daemon has noted it, where that is not proven."""
 RECOVERY = 12.0
-"""Seconds until what waited for the database has been written after it works again (`pipeline.LONGEST_PAUSE`)."""
+"""Seconds until what waited for the database has been written after it works again (`writing.LONGEST_PAUSE`)."""
 _UNWRITABLE = (Kind.LOCKED, Kind.FULL, Kind.DATABASE_AWAY)
 _SHIFTS = {Kind.CLOCK_AHEAD: AHEAD, Kind.CLOCK_BEHIND: BEHIND}
 
