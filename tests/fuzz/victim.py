@@ -139,9 +139,12 @@ class Victim:
             form = {"cmd": "makeCall", "from": "101", "to": "89161234567", "token": PBX_TOKEN}
             async with session.post(self.home.url, data=form) as answer:
                 assert answer.status == 200, f"an honest click: {answer.status} {await answer.text()}"
-            async with session.get(base + self.link) as answer:
-                assert answer.status == 200, f"an honest download: {answer.status}"
-                assert (await answer.read())[:4] == b"RIFF"
+            status, heard = 503, b""
+            while status == 503:  # others have the link too, and only so many may hear it at once
+                async with session.get(base + self.link) as answer:
+                    status, heard = answer.status, await answer.read()
+            assert status == 200, f"an honest download: {status}"
+            assert heard[:4] == b"RIFF"
             page = f"http://127.0.0.1:{self.home.admin_port}"
             async with session.get(f"{page}/healthz") as answer:
                 assert answer.status == 200, f"/healthz: {answer.status}"
