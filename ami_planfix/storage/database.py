@@ -329,6 +329,8 @@ def in_words(fault: BaseException) -> str:
         return "the server did not answer in time"
     if isinstance(cause, ConnectionError):
         return f"{cause.strerror or cause}; is the server running, and does it listen there?"
+    if isinstance(cause, OSError) and cause.errno in sqlite.LIKEWISE:
+        return sqlite.REMEDIES[sqlite.LIKEWISE[cause.errno]]
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}; it must exist and belong to the daemon's user"
     lines = str(cause).splitlines()

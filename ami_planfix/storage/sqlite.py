@@ -1,5 +1,6 @@
 """What SQLite alone has: one file, for its owner only, its settings, and what its faults mean."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ REMEDIES = {
     "SQLITE_LOCKED": "another process keeps it locked",
     "SQLITE_IOERR": "the disk fails; the system's log (dmesg) has more",
 }
+
+LIKEWISE = {errno.EROFS: "SQLITE_READONLY", errno.ENOSPC: "SQLITE_FULL"}
+"""What the system says where SQLite has not been asked yet."""
 
 
 def is_damage(fault: BaseException) -> bool:

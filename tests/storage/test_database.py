@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -110,6 +111,17 @@ async def limit(database: Database, pages: int) -> None:
     """Let the file grow no further, which SQLite tells as a full disk (PRAGMA max_page_count)."""
     async with database.write() as connection:
         await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+
+async def test_a_file_system_that_takes_no_writing_says_so_before_sqlite_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("ami_planfix.storage.sqlite.make_file", refuse)
+    with pytest.raises(StorageError, match="it cannot be written; check the owner"):
+        await open_database(f"sqlite:///{tmp_path}/state.db")
 
 
 async def test_a_lock_of_another_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
