@@ -1,5 +1,7 @@
+import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -104,6 +106,9 @@ class TestTables:
         with pytest.raises(BackfillError, match="unable to open database file"):
             await read(reader(cdr=f"sqlite:///{tmp_path}/none.db"))
         assert not os.listdir(tmp_path)
+        for thread in threading.enumerate():  # the driver does not wait for its own, which still speaks to this loop
+            if "_connection_worker_thread" in thread.name:
+                await asyncio.to_thread(thread.join)
 
     async def test_another_table_is_said(self, tmp_path: Path) -> None:
         url = fill(tmp_path / "cdr.db", "calls", [cdr_row(1)])
