@@ -47,7 +47,7 @@ class Twin:
             await process.end()
             for line in process.log:
                 if line.get("level") in ("warning", "error"):
-                    self.complaints[f"{line['event']}: {line.get('error') or line.get('reason') or ''}"] += 1
+                    self.complaints[f"{line['event']}: {line.get('error', '')}".removesuffix(": ")] += 1
 
     def _listened(self) -> list[Listening]:
         exchange = self.place.asterisk

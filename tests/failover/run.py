@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+import statistics
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,9 @@ from tests.postgresql import a_postgresql
 
 BETWEEN = (0.5, 3.0)
 """Seconds between two deaths, from when both live to the next."""
-SLOW = 3.0
+SLOW = 1.0
+"""Seconds that a call's first report may take."""
+SHOWN = 5
 QUIET = 10.0
 """Seconds without anything new at Planfix after which nothing more is expected."""
 Say = Callable[[str], None]
@@ -36,11 +39,12 @@ class Result:
     calls: int = 0
     kills: int = 0
     seconds: float = 0.0
-    longest_delay: float = 0.0
+    median_delay: float = 0.0
     """Seconds until the first report of a call reached Planfix."""
+    longest_delay: float = 0.0
     slow: int = 0
-    """Calls whose first report took longer than a second."""
-    slowest: list[tuple[float, float, str]] = field(default_factory=list)
+    """Calls for which that took longer than a second."""
+    slowest: list[tuple[float, str]] = field(default_factory=list)
     complaints: dict[str, int] = field(default_factory=dict)
     """The daemons' warnings and errors."""
     verdict: Verdict = field(default_factory=Verdict)
@@ -108,18 +112,20 @@ def _judge(result: Result, played: Sequence[Played], received: Sequence[Received
     for one in received:
         if one.fields.get("cmd") == "event":
             of_call[one.fields["callid"]].append(one)
+    delays: list[tuple[float, str]] = []
     for call in played:
         expected = call.copy.expected(SETTINGS)
         came = [report for callid in call.copy.ids for report in of_call.pop(callid, [])]
         result.verdict.add(judge([History(expected)], came, deaths))
-        _measure(result, expected, came)
+        delays += _delays(expected, came)
     for callid, others in of_call.items():
         result.verdict.wrong += len(others)
         result.verdict.problems[callid] = [f"no such call: {[one.event for one in others]}"]
+    _measure(result, delays)
 
 
-def _measure(result: Result, expected: Sequence[Report], came: Sequence[Received]) -> None:
-    """Take the delay of each call's first report; a call that begins with its end is no popup for anybody."""
+def _delays(expected: Sequence[Report], came: Sequence[Received]) -> Iterator[tuple[float, str]]:
+    """Tell how long each call's first report took; one that begins with its end is no popup for anybody."""
     first: dict[str, Report] = {}
     for report in expected:
         if report.stage is not Stage.COMPLETED:
@@ -127,8 +133,12 @@ def _measure(result: Result, expected: Sequence[Report], came: Sequence[Received
     for callid, report in first.items():
         times = [one.at for one in came if one.taken and one.fields["callid"] == callid]
         if times:
-            delay = min(times) - report.at
-            result.longest_delay = max(result.longest_delay, round(delay, 3))
-            result.slow += delay > 1.0
-            if delay > SLOW:
-                result.slowest.append((round(delay, 1), round(report.at, 1), callid))
+            yield round(min(times) - report.at, 3), callid
+
+
+def _measure(result: Result, delays: Sequence[tuple[float, str]]) -> None:
+    if delays:
+        result.slowest = sorted(delays, reverse=True)[:SHOWN]
+        result.longest_delay = result.slowest[0][0]
+        result.median_delay = round(statistics.median(delay for delay, _ in delays), 3)
+        result.slow = sum(delay > SLOW for delay, _ in delays)
