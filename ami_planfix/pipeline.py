@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -30,6 +31,8 @@ log = structlog.get_logger("ami_planfix.pipeline")
 
 JOIN_WITHIN = 3.0
 """Seconds for which what is heard may wait until it is known what others heard before."""
+LAST_LOOK = 1.0
+"""Seconds that we ask at the end whether somebody else follows the calls that we know in part."""
 REPLAYED_AT_ONCE = 200
 _FAULT = "report this as a fault of ami-planfix"
 
@@ -125,6 +128,8 @@ class Pipeline:
         for task in (self._joining, self._standing_back):
             if task is not None:
                 task.cancel()
+        if self._withheld.calls:
+            await self._take_last_look()
         if self._held is not None:
             self._let_go()
         await self._writer.stop(limit)
@@ -187,6 +192,14 @@ class Pipeline:
             self._writer.wake()
         finally:
             self._standing_back = None
+
+    async def _take_last_look(self) -> None:
+        """Take over what nobody else will tell once we are gone."""
+        with suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK):
+                seniors = await self._following.seniors()
+            if not seniors:
+                await self._take_over(0.0)
 
     async def _take_over(self, since: float) -> None:
         if self._held is not None:

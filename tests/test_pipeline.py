@@ -331,6 +331,25 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
     assert await bench.reports() == expected(batch)
 
 
+async def test_who_ends_tells_before_what_nobody_else_will(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = heard(CALLS[0])
+
+    async def seniors() -> int:
+        return len(known)
+
+    known = ["a senior"]
+    monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
+    bench.pipeline.connected()
+    bench.pipeline.heard(batch)
+    async with asyncio.timeout(10):
+        while not bench.pipeline._withheld.reports:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert await bench.reports() == []
+    known.clear()  # it dies, and we end before we look again
+    await bench.pipeline.stop()
+    assert await bench.reports() == expected(batch)
+
+
 async def test_stopping_writes_what_was_heard(bench: Bench) -> None:
     batch = heard(CALLS[0])
     bench.pipeline.heard(batch)
