@@ -8,7 +8,7 @@ from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.reports import Report
 from ami_planfix.journal import Row
 
-LINGER = 0.2
+LINGER = 0.05
 """Seconds for which what brought no report waits for more."""
 
 

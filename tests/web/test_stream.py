@@ -167,6 +167,8 @@ async def test_nor_do_many_who_come_at_once_get_in(theatre: Theatre) -> None:
     async with ClientSession(connector=TCPConnector(limit=0)) as session:
         answers = await asyncio.gather(*(session.get(url) for _ in range(MOST_VIEWERS + 15)))
         assert sorted(one.status for one in answers) == [200] * MOST_VIEWERS + [503] * 15
+        for answer in answers:
+            answer.close()
 
 
 async def test_who_has_logged_out_sees_no_more(theatre: Theatre) -> None:
