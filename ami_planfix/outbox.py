@@ -31,7 +31,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from ami_planfix.calls.reports import Report, Stage
 from ami_planfix.entries import (
@@ -97,7 +96,9 @@ class Outbox:
             rows.c.state == State.STALE,
             rows.c.stage.in_(OPENERS),
         )
-        self._leave_out = self._leave_out_statement()
+        self._old_popups = self._old_popups_statement()
+        left = update(rows).where(rows.c.id.in_(bindparam("ids", expanding=True)), rows.c.state == _WAITING)
+        self._leave_out = left.values(state=State.STALE, settled=_NOW).returning(*rows.c)
         self._next_times = self._next_times_statement()
         self._some_waiting = select(rows.c.id).where(self._waits()).limit(bindparam("most"))
 
@@ -160,8 +161,11 @@ class Outbox:
         `before` is of the clock that calls go by, `now` of the one that leases go by. An ACCEPTED goes with its
         opener: without it, or before it, it would mean nothing. Many are given up in several steps.
         """
-        times = {"now": now, "before": before}
-        found = [_due(row, None) for row in await connection.execute(self._leave_out, times)]
+        ids = list((await connection.execute(self._old_popups, {"now": now, "before": before})).scalars())
+        if not ids:
+            return []
+        left = await connection.execute(self._leave_out, {"ids": ids, "now": now})
+        found = [_due(row, None) for row in left]
         return [one.entry for one in found if isinstance(one, Due) and isinstance(one.entry, Report)]
 
     async def next_due(self, connection: AsyncConnection, popup_max_age: float) -> float | None:
@@ -210,7 +214,7 @@ class Outbox:
         first = (
             select(earlier.c.id)
             .where(
-                earlier.c.state == _WAITING,
+                _is(earlier.c.state, State.WAITING),
                 earlier.c.pbx == rows.c.pbx,
                 earlier.c.callid == rows.c.callid,
                 earlier.c.id < rows.c.id,
@@ -218,8 +222,7 @@ class Outbox:
             )
             .limit(1)
         )
-        # Not `NOT EXISTS`: PostgreSQL, whose statistics are of a time in which nothing waited, makes a join of that
-        # which compares each waiting row with each.
+        # Not `NOT EXISTS`, of which PostgreSQL may make a join that compares each waiting row with each.
         return first.scalar_subquery().is_(None)
 
     def _due_statement(self, which: ColumnElement[bool], *, newest: bool) -> Select[Any]:
@@ -233,17 +236,15 @@ class Outbox:
             .with_for_update(skip_locked=True)
         )
 
-    def _leave_out_statement(self) -> ReturningUpdate[Any]:
+    def _old_popups_statement(self) -> Select[tuple[int]]:
         old = or_(rows.c.at < bindparam("before", type_=Float), _lost_its_opener())
-        some = (
+        return (
             select(rows.c.id)
             .where(self._waits(), _IS_POPUP, self._is_free(), old)
             .order_by(rows.c.id)
             .limit(STEP)
             .with_for_update(skip_locked=True)
         )
-        left = update(rows).where(rows.c.id.in_(some.scalar_subquery()), rows.c.state == _WAITING)
-        return left.values(state=State.STALE, settled=_NOW).returning(*rows.c)
 
     def _next_times_statement(self) -> Select[Any]:
         free = case((rows.c.next_at > rows.c.claimed_until, rows.c.next_at), else_=rows.c.claimed_until)
@@ -283,11 +284,20 @@ def _insertion(database: Database) -> Insert:
     return database.insert(rows).from_select(names, chosen).on_conflict_do_nothing()
 
 
+def _is(state: ColumnElement[str], which: State) -> ColumnElement[bool]:
+    """Compare a state so that no index of states is used, but that of the call.
+
+    PostgreSQL's statistics are of a time in which nothing waited: it would take any index of what waits for equally
+    good, and read all of it for each row.
+    """
+    return func.coalesce(state, "") == which
+
+
 def _lost_its_opener() -> ColumnElement[bool]:
     """Tell whether it is an ACCEPTED whose opener was left out."""
     opener = rows.alias("opener")
     same_part = [opener.c[name] == rows.c[name] for name in ("pbx", "callid", "extension", "part")]
-    left_out = [opener.c.state == State.STALE, opener.c.stage.in_(OPENERS)]
+    left_out = [_is(opener.c.state, State.STALE), opener.c.stage.in_(OPENERS)]
     return and_(rows.c.stage == Stage.ACCEPTED, exists(select(opener.c.id).where(*same_part, *left_out)))
 
 
