@@ -107,8 +107,8 @@ class Outbox:
     ) -> None:
         """Add what is not there yet, in this order; nothing of a part after its COMPLETED.
 
-        That a call rang nobody (rule 6) is not believed of one that is known to have rung somebody: who says so has
-        heard less of it than another daemon.
+        That a call rang nobody (rule 6) is not believed of one that is known to have rung somebody, or dialled somebody
+        else: who says so has heard less of it than another daemon.
 
         Daemons that report the same call take turns: their rows' numbers are in the order of the call, and neither can
         add something to a part that the other is just completing. With `history` popups are left out from the
@@ -198,8 +198,8 @@ class Outbox:
         doubtful = {entry.callid for entry in entries if _rang_nobody(entry)}
         if not doubtful:
             return entries
-        rang = {report.callid for report in await self.reports(connection, doubtful) if not _rang_nobody(report)}
-        return [entry for entry in entries if not (_rang_nobody(entry) and entry.callid in rang)]
+        known = await self.reports(connection, doubtful)
+        return [entry for entry in entries if not any(_contradicts(entry, report) for report in known)]
 
     def _waits(self) -> ColumnElement[bool]:
         return and_(rows.c.state == _WAITING, rows.c.pbx == self.pbx)
@@ -315,6 +315,13 @@ def _changes() -> dict[type[Result], Update]:
         Postponed: waits.values(**free, **tried, next_at=bindparam("again")),
         Returned: waits.values(**free),
     }
+
+
+def _contradicts(entry: Entry, known: Report) -> bool:
+    """Tell whether an entry says that a call rang nobody of which something else is known."""
+    if not (isinstance(entry, Report) and _rang_nobody(entry) and entry.callid == known.callid):
+        return False
+    return not _rang_nobody(known) or known.extension != entry.extension
 
 
 def _rang_nobody(entry: Entry) -> bool:
