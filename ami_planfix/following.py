@@ -67,28 +67,34 @@ class Withheld:
     """Reports of calls that we know in part."""
 
     def __init__(self) -> None:
-        self.calls: set[CallId] = set()
+        self.calls: dict[CallId, float] = {}
+        """These calls, and when each was last seen to go on."""
         self.takes_all = False
         """Whatever is concluded now is of such calls."""
         self._reports: list[tuple[float, Report]] = []
+
+    def withhold(self, calls: Iterable[CallId]) -> None:
+        """Withhold what is concluded of these from now on."""
+        self.calls.update(dict.fromkeys(calls, time.monotonic()))
 
     def sift(self, reports: Iterable[Report]) -> list[Report]:
         """Withhold those of such calls; return the others."""
         others: list[Report] = []
         for report in reports:
             if self.takes_all:
-                self.calls.add(report.callid)
+                self.withhold([report.callid])
             if report.callid in self.calls:
                 self._reports.append((time.monotonic(), report))
             else:
                 others.append(report)
         return others
 
-    def forget_old(self, live: Iterable[CallId]) -> None:
-        """Forget what others have written by now, and calls that are over."""
+    def forget_old(self, live: Collection[CallId]) -> None:
+        """Forget what others have written by now, and calls that have been over for as long."""
+        self.withhold([call for call in self.calls if call in live])
         old = time.monotonic() - KEPT
         self._reports = [(at, report) for at, report in self._reports if at > old]
-        self.calls &= {*live, *(report.callid for _, report in self._reports)}
+        self.calls = {call: seen for call, seen in self.calls.items() if seen > old}
 
     @property
     def reports(self) -> list[Report]:
@@ -98,7 +104,7 @@ class Withheld:
     def emptied(self) -> "Withheld":
         """Withhold nothing any more; return what was."""
         was = Withheld()
-        was.calls, self.calls = self.calls, set()
+        was.calls, self.calls = self.calls, {}
         was._reports, self._reports = self._reports, []
         return was
 

@@ -18,7 +18,7 @@ import structlog
 
 from ami_planfix.ami.listening import Heard
 from ami_planfix.calls.events import Event, Snapshot
-from ami_planfix.calls.reports import CallId, Silence
+from ami_planfix.calls.reports import CallId, Report, Silence, Stage
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
 from ami_planfix.following import Following, Withheld, stand_back
@@ -145,7 +145,7 @@ class Pipeline:
                 seniors = await self._following.seniors()
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
-        in_part = not await self._learn(self._heard_until) or seniors > 0
+        in_part = await self._learn(self._heard_until) is None or seniors > 0
         self._joining = None
         self._withheld.takes_all = self._snapshot_due = in_part
         self._let_go()
@@ -153,8 +153,11 @@ class Pipeline:
         if in_part:
             self._leave_to_others(self._tracker.callids())
 
-    async def _learn(self, since: float) -> bool:
-        """Begin anew with all that is known of the calls that go on, if others know more; tell whether we could ask."""
+    async def _learn(self, since: float) -> frozenset[CallId] | None:
+        """Begin anew with all that is known of the calls that go on, if others know more.
+
+        Returns the calls of which that tells; None if others could not be asked.
+        """
         learned: Learned | None = None
         try:
             async with asyncio.timeout(JOIN_WITHIN):
@@ -162,23 +165,24 @@ class Pipeline:
                 learned = await learn(self._database, self._journal, since, self._own_ears)
         except StorageError as fault:
             _not_asked(fault)
-            return False
+            return None
         except TimeoutError as fault:
             _not_asked(fault)  # too slow to wait for: what we know is told
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
-        if learned is not None:
-            silences = self.silences.copy()
-            self._tracker.restart()
-            self._scribe = Scribe()
-            await self._replay(learned.heard)
-            self.silences = silences
-            self._ahead = learned.ahead
-            log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
-        return True
+        if learned is None:
+            return frozenset()
+        silences = self.silences.copy()
+        self._tracker.restart()
+        self._scribe = Scribe()
+        told = await self._replay(learned.heard)
+        self.silences = silences
+        self._ahead = learned.ahead
+        log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
+        return self._tracker.callids() | told
 
     def _leave_to_others(self, calls: Iterable[CallId]) -> None:
-        self._withheld.calls.update(calls)
+        self._withheld.withhold(calls)
         if self._standing_back is None:
             self._standing_back = asyncio.create_task(self._stand_back(self._heard_until))
 
@@ -205,13 +209,22 @@ class Pipeline:
         if self._held is not None:
             return  # connecting just now
         self._held = []
-        kept = self._withheld.emptied()  # what is learned stands before it, or instead of it
-        if await self._learn(since):
-            self._writer.waiting.reports += kept.reports
-            log.info("calls taken over", reports=len(kept.reports))
-        else:
+        kept = self._withheld.emptied()
+        known = await self._learn(since)
+        if known is None:
             self._withheld.extend(kept)
+        else:
+            untold = await self._untold(kept.reports, known) if known else kept.reports
+            self._writer.waiting.reports += untold
+            log.info("calls taken over", reports=len(untold))
         self._let_go()
+
+    async def _untold(self, reports: Sequence[Report], known: frozenset[CallId]) -> list[Report]:
+        """Choose what is of calls that nobody else knew: we have learned nothing of them, and nobody ended them."""
+        calls = {report.callid for report in reports} - known
+        with suppress(StorageError):
+            calls -= {one.callid for one in await self._writer.told(calls) if one.stage is Stage.COMPLETED}
+        return [report for report in reports if report.callid in calls]
 
     def _own_ears(self) -> list[OwnEar]:
         return [OwnEar(one.event.at, one.raw) for one in self._held or () if isinstance(one, Heard)]
@@ -226,18 +239,23 @@ class Pipeline:
                 self._hear(one)
         self._writer.wake()
 
-    async def _replay(self, heard: Sequence[Event | Snapshot]) -> None:
+    async def _replay(self, heard: Sequence[Event | Snapshot]) -> frozenset[CallId]:
+        """Hear it once more; the calls of which it tells anything."""
+        told: set[CallId] = set()
         for number, one in enumerate(heard):
             if isinstance(one, Snapshot):
                 self._scribe.resync_row(one)
-                self._take(self._reconcile(one))
+                conclusion = self._reconcile(one)
             else:
                 self._scribe.event_row(one, b"")
-                self._take(self._handle(one))
+                conclusion = self._handle(one)
+            self._take(conclusion)
+            told.update(report.callid for report in conclusion.reports)
             if number % REPLAYED_AT_ONCE == REPLAYED_AT_ONCE - 1:
                 await asyncio.sleep(0)
         self._heard_until = max((one.at for one in heard), default=self._heard_until)
         self.silences.clear()
+        return frozenset(told)
 
     # From events to rows
 

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.batch import Batch, Gathering
-from ami_planfix.calls.reports import Direction, Outcome, Report
+from ami_planfix.calls.reports import CallId, Direction, Outcome, Report
 from ami_planfix.errors import StorageError
 from ami_planfix.journal import Journal
 from ami_planfix.metrics import written_histogram
@@ -120,6 +120,11 @@ class Writer:
             self._idle.clear()
             self._woken.set()
         self._unwritten.look()
+
+    async def told(self, callids: Iterable[CallId]) -> list[Report]:
+        """Tell what is written of these calls; raise StorageError."""
+        async with self._database.read() as connection:
+            return await self._outbox.reports(connection, callids)
 
     async def all_written(self) -> None:
         """Wait until nothing waits."""

@@ -74,7 +74,9 @@ class TestPut:
         await box.put(COMPLETED, RANG, ACCEPTED, again)
         assert [line.report for line in await box.rows.listing()] == [again, COMPLETED]
 
-    @pytest.mark.parametrize("known", [report(extension="102"), report(extension="100")])
+    @pytest.mark.parametrize(
+        "known", [report(extension="102"), report(extension="100"), report(extension="101", rule="6")]
+    )
     async def test_that_a_call_rang_nobody_is_not_believed_of_one_that_rang_somebody(
         self, box: Box, known: Report
     ) -> None:

@@ -17,6 +17,7 @@ from ami_planfix.calls.tracker import Conclusion
 from ami_planfix.deliveries import Deliveries
 from ami_planfix.errors import StorageError
 from ami_planfix.explain import timeline
+from ami_planfix.joining import Learned
 from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
 from ami_planfix.storage.schema import open_database
@@ -328,6 +329,41 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
     async with asyncio.timeout(10):
         while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
+    assert await bench.reports() == expected(batch)
+
+
+@pytest.mark.parametrize(
+    ("story", "cut"),
+    [
+        ("freepbx/freepbx_follow_me_confirmed", 28),
+        ("freepbx/freepbx_call_forward", 16),
+        ("forward/forward_to_mobile", 18),
+        ("incoming/direct_busy", 5),
+    ],
+)
+async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_before(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, story: str, cut: int
+) -> None:
+    """It came in the middle, and thought what it could; then it learns all."""
+    batch = heard(story)
+    known = ["a senior"]
+
+    async def seniors() -> int:
+        return len(known)
+
+    async def learn(*_: object) -> Learned | None:
+        return None if known else Learned([one.event for one in batch], frozenset())
+
+    monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
+    monkeypatch.setattr(pipeline, "learn", learn)
+    bench.pipeline.connected()
+    bench.pipeline.resync(Mirror(one.event for one in batch[:cut]).snapshot())
+    async with asyncio.timeout(10):
+        while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    bench.pipeline.heard(batch[cut:])
+    known.clear()
+    await bench.pipeline.stop()
     assert await bench.reports() == expected(batch)
 
 
