@@ -223,7 +223,7 @@ class Pipeline:
         """Choose what is of calls that nobody else knew: we have learned nothing of them, and nobody ended them."""
         calls = {report.callid for report in reports} - known
         with suppress(StorageError):
-            calls -= {one.callid for one in await self._writer.told(calls) if one.stage is Stage.COMPLETED}
+            calls -= _ended(await self._writer.told(calls))
         return [report for report in reports if report.callid in calls]
 
     def _own_ears(self) -> list[OwnEar]:
@@ -299,6 +299,13 @@ class Pipeline:
             self._writer.waiting.gone += self._scribe.forget(conclusion.gone)
         self._writer.waiting.reports += self._withheld.sift(conclusion.reports)
         self.silences.update(conclusion.silences)
+
+
+def _ended(told: Iterable[Report]) -> set[CallId]:
+    """Tell of which calls an end is told, and no part goes on: a transfer ends one and begins another."""
+    parts = {(report.callid, report.extension, report.part): report.stage for report in told}
+    going_on = {callid for (callid, _, _), stage in parts.items() if stage is not Stage.COMPLETED}
+    return {callid for callid, _, _ in parts} - going_on
 
 
 def _not_asked(fault: Exception) -> None:

@@ -367,6 +367,36 @@ async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_
     assert await bench.reports() == expected(batch)
 
 
+async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call was transferred, and its end was heard by nobody: only a snapshot tells that it is over."""
+    batch, another = heard("attended_transfer/attended_refer"), heard("incoming/direct_busy")[:5]
+    known = ["a senior"]
+
+    async def seniors() -> int:
+        return len(known)
+
+    async def learn(*_: object) -> Learned | None:
+        return None if known else Learned([one.event for one in another], frozenset())
+
+    await bench.hear(batch[:-6])
+    told = await bench.reports()
+    assert any(line.startswith("COMPLETED") for line in told)
+    monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
+    monkeypatch.setattr(pipeline, "learn", learn)
+    bench.pipeline.connected()
+    async with asyncio.timeout(10):
+        while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    bench.pipeline.resync(Snapshot(batch[-1].event.at, ()))
+    assert await bench.reports() == told
+    known.clear()
+    await bench.pipeline.stop()
+    told = [line.split(" Success")[0] for line in await bench.reports()]  # how long they talked nobody can know
+    assert told == [line.split(" Success")[0] for line in expected(batch)]
+
+
 async def test_who_ends_tells_before_what_nobody_else_will(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = heard(CALLS[0])
 

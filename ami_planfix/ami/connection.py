@@ -29,7 +29,7 @@ class Status(NamedTuple):
     asterisk: str = ""
     """`22.10.0`; empty until Asterisk said so."""
     synced_at: float | None = None
-    """When the last snapshot was taken."""
+    """When the last snapshot of this connection was taken; None if none was."""
     heard_at: float | None = None
     """When Asterisk was last heard, also on a connection that is gone."""
     lost_at: float | None = None
@@ -40,7 +40,7 @@ class Status(NamedTuple):
     @property
     def is_synced(self) -> bool:
         """Tell whether this connection's first snapshot has been taken."""
-        return self.connected_since is not None and (self.synced_at or 0) >= self.connected_since
+        return self.connected_since is not None and self.synced_at is not None
 
 
 class Connection(Asking):
@@ -122,7 +122,7 @@ class Connection(Asking):
         self._link = link
         if self._paused:
             link.set_reading(False)
-        self._status = self._status._replace(connected_since=time.time(), last_error="")
+        self._status = self._status._replace(connected_since=time.time(), synced_at=None, last_error="")
         log.info("ami connected", host=self._settings.host, port=self._settings.port, banner=link.banner)
         self._ears.connected()
         self._start(self._greet())

@@ -2,7 +2,9 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -241,6 +243,23 @@ class TestStayingConnected:
             asterisk.emit(event("FullyBooted", {"Status": "Fully Booted"}))
             await diary.until(lambda: diary.entries.count("resync") == 2)
         assert diary.entries == ["connected", "resync", "connected", "resync"]
+
+    async def test_a_login_says_what_exists_at_once_though_the_clock_was_moved_back(
+        self, asterisk: Asterisk, diary: Diary, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with connected(asterisk, diary):
+            await diary.until(lambda: "resync" in diary.entries)
+            monkeypatch.setattr("ami_planfix.ami.connection.time", SimpleNamespace(time=lambda: time.time() - 3600))
+            asterisk.answers["coresettings"] = lambda action: [
+                event("FullyBooted", {"Status": "Fully Booted"}),
+                b"Response: Success\r\nActionID: " + action.get("ActionID").encode(),
+            ]
+            asked = len(asterisk.actions("CoreShowChannels"))
+            asterisk.cut()
+            await diary.until(lambda: diary.entries.count("resync") == 2)
+            # With time for what is on its way it would be asked twice, and a second of calls be over by then.
+            assert len(asterisk.actions("CoreShowChannels")) == asked + 1
+        assert diary.entries == ["connected", "resync", "lost", "connected", "resync"]
 
 
 class TestActions:

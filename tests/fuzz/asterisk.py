@@ -197,5 +197,4 @@ async def _live(port: int, honest: Asterisk, database: Database) -> None:
 
 
 def _is_understood(connection: Connection, honest: Asterisk) -> bool:
-    since, synced = connection.status.connected_since, connection.status.synced_at
-    return bool(honest.actions("CoreShowChannels")) and since is not None and synced is not None and synced >= since
+    return bool(honest.actions("CoreShowChannels")) and connection.status.is_synced

@@ -44,6 +44,21 @@ class Quiet:
         return until - at
 
 
+class NothingForgotten(Quiet):
+    """The same circumstances, but that whoever died had noted all answers: what says the same is another part's."""
+
+    def __init__(self, around: Circumstances) -> None:
+        self._around = around
+
+    def retried(self, since: float, until: float) -> bool:
+        """Tell what these tell."""
+        return self._around.retried(since, until)
+
+    def age(self, at: float, until: float) -> float:
+        """Tell what these tell."""
+        return self._around.age(at, until)
+
+
 @dataclass(eq=False)
 class Saying:
     """A report that came, with its repetitions."""

@@ -103,6 +103,14 @@ def test_who_died_just_then_may_say_again_what_it_had_no_time_to_note() -> None:
     assert _counts(CALL, _came(*late, at=61.0))["double"] == 2
 
 
+def test_another_part_of_the_same_may_end_as_the_one_before_it_though_that_end_may_be_forgotten() -> None:
+    gone = report(Stage.COMPLETED, at=1.0, outcome=Outcome.CANCELED)
+    back = (report(at=1.5, part=2), report(Stage.COMPLETED, at=2.0, outcome=Outcome.CANCELED, part=2))
+    parts = (RANG, gone, *back)
+    assert _counts(parts, _came(*parts), Forgetful(2.0)) == {"expected": 4, "arrived": 4}
+    assert _counts(parts, _came(RANG, gone, *back, gone, *back))["double"] == 3
+
+
 def test_only_a_popup_that_was_too_old_may_be_left_out_or_come_late() -> None:
     ringing = (RANG, report(extension="102", at=0.0), report(Stage.COMPLETED, at=1.0), ACCEPTED)
     late = (report(Stage.COMPLETED, at=1.0), report(extension="102", at=0.0))

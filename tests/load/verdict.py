@@ -15,7 +15,7 @@ from ami_planfix.calls.reports import Report, Stage
 from ami_planfix.demo.planfix import Received
 from ami_planfix.outbox import OPENERS, POPUPS
 from ami_planfix.planfix.messages import event_form
-from tests.load.sayings import Circumstances, Saying, form_of, sayings
+from tests.load.sayings import Circumstances, NothingForgotten, Saying, form_of, sayings
 
 TOO_OLD = 60.0
 """`delivery.popup_max_age`."""
@@ -79,13 +79,14 @@ def judge(histories: Iterable[History], received: Iterable[Received], around: Ci
         reports: dict[str, list[Report]] = defaultdict(list)
         for report in history.reports:
             reports[report.callid].append(report)
-        found = Verdict()
-        for callid in {**reports, **came}:
-            found.add(_Call(reports[callid], came.get(callid, []), around, history.slack).judge(callid))
-        if best is None or found.badness < best.badness:
-            best = found
-        if not best.badness:
-            break
+        for remembered in (around, NothingForgotten(around)):
+            found = Verdict()
+            for callid in {**reports, **came}:
+                found.add(_Call(reports[callid], came.get(callid, []), remembered, history.slack).judge(callid))
+            if best is None or found.badness < best.badness:
+                best = found
+            if not best.badness:
+                return best
     assert best is not None, "every call has a history"
     return best
 

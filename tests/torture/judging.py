@@ -1,6 +1,6 @@
 """Judges a run by its evidence."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,8 +24,8 @@ class Result:
     """Calls of which the daemon heard everything for certain."""
     messages: int
     seconds: float
-    faults: Counter[str]
-    answers: Counter[str]
+    faults: dict[str, int]
+    answers: dict[str, int]
     lives: int
     died: list[str]
     """What a daemon said last that ended by itself, or badly."""
@@ -57,8 +57,8 @@ def result_of(evidence: Evidence) -> Result:
         undisturbed=sum(map(hearing.is_undisturbed, evidence.played)),
         messages=evidence.told,
         seconds=evidence.seconds,
-        faults=evidence.faults,
-        answers=evidence.answers,
+        faults=dict(evidence.faults),
+        answers=dict(evidence.answers),
         lives=len(ends),
         died=[end.said for end in ends if end.said and not past.could_not_start(end)],
         longest_silence=round(max((later - one for one, later in pairwise(times)), default=0.0), 1),

@@ -65,7 +65,7 @@ class RealResult:
     """Of Asterisk."""
     unfinished: int = 0
     """Stories whose people waited in vain: a crash, or a machine that is too busy."""
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
     again: int = 0
     lost: int = 0
     double: int = 0
@@ -150,7 +150,7 @@ class Real:
             kind = self._mishaps.choice((Kind.KILLED, Kind.TERMINATED, Kind.CLOSED, Kind.FROZEN, *_WEATHERS))
             self._say(f"beside asterisk {self._version}: {kind}")
             await self._bring(there, weather, kind, self._mishaps.uniform(*AWAY))
-            self.result.faults[kind] += 1
+            self.result.faults[kind] = self.result.faults.get(kind, 0) + 1
 
     async def _bring(self, there: Post, weather: Weather, kind: Kind, lasts: float) -> None:
         match kind:
