@@ -68,6 +68,8 @@ class Pipeline:
         self._leaving.set_result(None)
         self._snapshot_due = False
         """The first snapshot after joining tells of calls that others know better."""
+        self._deaf_since: float | None = None
+        """When the last event happened before this connection, until its first snapshot."""
         self._settled: set[CallId] = set()
 
     # What the connection tells
@@ -147,6 +149,7 @@ class Pipeline:
             _not_asked(fault)
         in_part = await self._learn(self._heard_until) is None or seniors > 0
         self._joining = None
+        self._deaf_since = self._heard_until or None
         self._withheld.takes_all = self._snapshot_due = in_part
         self._let_go()
         self._withheld.takes_all = False
@@ -253,7 +256,7 @@ class Pipeline:
             told.update(report.callid for report in conclusion.reports)
             if number % REPLAYED_AT_ONCE == REPLAYED_AT_ONCE - 1:
                 await asyncio.sleep(0)
-        self._heard_until = max((one.at for one in heard), default=self._heard_until)
+        self._heard_until = max([self._heard_until, *(one.at for one in heard)])
         self.silences.clear()
         return frozenset(told)
 
@@ -268,6 +271,8 @@ class Pipeline:
 
     def _see(self, snapshot: Snapshot) -> None:
         due, self._snapshot_due = self._snapshot_due, False
+        if self._deaf_since is not None:
+            snapshot, self._deaf_since = snapshot._replace(heard_until=self._deaf_since), None
         before = self._tracker.callids() if due else frozenset()
         taking, self._withheld.takes_all = self._withheld.takes_all, self._withheld.takes_all or due
         conclusion = self._reconcile(snapshot)

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,24 @@ class TestRestart:
             assert [one.split()[0] for one in reports].count("COMPLETED") == 3
             assert sum("Success" in one for one in reports) == 1
             assert await bench.live() == []
+
+    async def test_a_talk_that_ended_unheard_is_no_longer_for_what_another_call_says_before_the_snapshot(
+        self, bench: Bench
+    ) -> None:
+        batch, another = heard(CALLS[0]), heard("incoming/direct_busy")[:3]
+        talking = next(index for index, one in enumerate(batch) if type(one.event).__name__ == "BridgeEnter") + 3
+        await bench.hear(batch[:talking])
+        deaf_since = batch[talking - 1].event.at
+        later = [one._replace(event=replace(one.event, at=deaf_since + 600 + one.event.at % 1)) for one in another]
+        bench.pipeline.connected()
+        bench.pipeline.heard(later)
+        bench.pipeline.resync(Mirror(one.event for one in later).snapshot())
+        async with asyncio.timeout(10):
+            while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        await bench.quiet()
+        assert (await bench.reports())[-1] == "COMPLETED 102 Success 1 s"
+        assert [one.heard_until for one in await bench.live() if isinstance(one, Snapshot)] == [deaf_since]
 
     @pytest.mark.parametrize("name", CALLS)
     async def test_a_snapshot_between_two_events_is_replayed_in_its_place(self, database_url: str, name: str) -> None:

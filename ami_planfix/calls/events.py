@@ -387,3 +387,5 @@ class Snapshot(NamedTuple):
     channels: tuple[Present, ...]
     unsure: frozenset[Uniqueid] = frozenset()
     """Of these it says nothing: not listed, but just born, or their `Hangup` is still on its way."""
+    heard_until: float | None = None
+    """After a time in which nobody listened: when that began. None where there was none."""

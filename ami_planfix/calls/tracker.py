@@ -111,9 +111,11 @@ class Tracker:
     def resync(self, snapshot: Snapshot) -> Conclusion:
         """Take what Asterisk says exists now: what it does not name has ended.
 
-        A conversation that ended unheard counts up to the last event or snapshot before this one.
+        A conversation that ended unheard counts up to the last event or snapshot before this one; after a time in
+        which nobody listened, up to that before it.
         """
-        until = min(self._last_heard or snapshot.at, snapshot.at)
+        last_heard = self._last_heard if snapshot.heard_until is None else snapshot.heard_until
+        until = min(last_heard or snapshot.at, snapshot.at)
         before = len(self._pbx.channels)
         touched = self._hearing.reconcile(snapshot)
         changed = len(self._pbx.channels) != before or any(not channel.alive for channel in touched)

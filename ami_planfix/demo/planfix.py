@@ -221,8 +221,10 @@ class EmbeddedPlanfix:
                 await self._released.wait()
         finally:
             if fault.delay and (request.transport is None or self._runner is None):
-                # Who asked did not wait for it, or we were told to be gone.
+                # Who asked did not wait for it, or we were told to be gone: then no answer goes out any more.
                 self.received[kept] = replace(self.received[kept], status=0)
+                if request.transport is not None:
+                    request.transport.abort()
         if request.transport is None:
             return
         if fault.hang or fault.cut:
