@@ -15,35 +15,12 @@ from functools import partial
 from sys import intern
 from typing import Any, NamedTuple
 
-from ami_planfix.ami.wire import decode_text, event_name, parse
-from ami_planfix.calls import events, menus
-from ami_planfix.calls.attributes import VARIABLE
+from ami_planfix.ami import wanted
+from ami_planfix.ami.wire import decode_text, event_name
+from ami_planfix.calls import events
 from ami_planfix.calls.events import Channel, Event, Uniqueid
 
-VARIABLES = frozenset(
-    {
-        "DEXTEN",
-        "FORWARDERNAME",
-        "FROM_DID",
-        "MIXMONITOR_FILENAME",
-        menus.FREEPBX,
-    }
-)
-"""Channel variables whose `VarSet` is decoded."""
-
-DATA_PREFIX = VARIABLE
-"""And those whose names begin with this."""
-
-APPLICATIONS = menus.APPLICATIONS | {"Dial", "Monitor", "Queue"}
-"""Dialplan applications whose `Newexten` is decoded; and whatever is first at a short exten of digits (`menus`)."""
-
 LONGEST_ID = 128  # characters; Asterisk's have about 20, and databases keep them in columns of a width
-LONGEST_CHOICE = 6
-"""Digits that are pressed in a menu; longer extens are telephone numbers."""
-
-USER_EVENT = "PlanfixData"
-"""The `UserEvent` that is decoded."""
-
 RARE = frozenset({b"FullyBooted"})
 """Events of no call that somebody else here waits for."""
 
@@ -77,12 +54,17 @@ def decode_all(
     `is_for_others` is asked of whatever is no ordinary event, or always: what it takes is not decoded.
     """
     for raw in messages:
-        # Most messages are dropped after these few steps: what follows the first line is not looked at.
-        line = raw[: raw.find(b"\r", 7, 80)]
-        shape = _FIRST_LINES.get(line)
-        if ask_always or (shape is None and (line in _RARE_LINES or not line.startswith(b"Event: "))):
+        # Most messages are dropped after these few steps: no more than their first bytes is looked at.
+        begins = raw[:_START]
+        shape = _FIRST_LINES.get(begins)
+        if shape is None:
+            if begins in _STARTS:
+                shape = _FIRST_LINES.get(raw[: raw.find(b"\r", _START, 80) + 1])
+            elif begins.startswith(_EVENT) and not ask_always:
+                continue
+        if shape is None or ask_always:
             event = None if is_for_others(raw) else decode(raw, arrival)
-        elif shape is None or (shape.peek is not None and not shape.peek(raw)):
+        elif shape.peek is not None and not shape.peek(raw):
             continue
         else:
             event = shape.read(raw, arrival)
@@ -91,8 +73,6 @@ def decode_all(
 
 
 def _text_of(raw: bytes) -> str:
-    if raw.find(b"\r", 0, 80) < 0:
-        raw = raw.replace(b"\n", b"\r\n")
     if b"\0" in raw:  # not from Asterisk, and PostgreSQL takes none
         raw = raw.replace(b"\0", b"")
     try:
@@ -100,6 +80,10 @@ def _text_of(raw: bytes) -> str:
     except UnicodeDecodeError:
         # Each header may have an encoding of its own.
         return "\r\n".join(map(decode_text, raw.split(b"\r\n")))
+
+
+def _in_lines(text: str) -> str:
+    return text if "\r" in text[:80] else text.replace("\n", "\r\n")
 
 
 def _value(text: str, header: str) -> str:
@@ -165,11 +149,12 @@ _make_channel: Callable[[tuple[object, ...]], Channel] = partial(tuple.__new__, 
 
 def _needed_channel(values: Values) -> Channel:
     name, state, caller, connected, context, exten, uniqueid, linkedid = values
+    uniqueid = _needed(uniqueid)
     # The same few strings come in every event of a call: interned, a call keeps each of them once.
     return _make_channel(
         (
-            _needed(uniqueid),
-            _needed(linkedid or uniqueid),
+            uniqueid,
+            uniqueid if linkedid == uniqueid else _needed(linkedid or uniqueid),
             intern(name),
             _STATES[state] if state in _STATES else _number(state) or 0,
             "" if caller == "<unknown>" else caller,
@@ -205,7 +190,7 @@ def _known(value: str) -> str:
 
 
 def _needed(value: str) -> str:
-    if not value or value in _NOT_AN_ID or len(value) > LONGEST_ID:
+    if value in _NOT_AN_ID or len(value) > LONGEST_ID:
         raise _IncompleteError
     return intern(value)
 
@@ -225,7 +210,7 @@ def _id(header: str) -> _Column:
     return _single(header, _needed)
 
 
-_NOT_AN_ID = frozenset({"", "<null>", "<unknown>", "none"})  # `none`: a global variable was set
+_NOT_AN_ID = frozenset({None, "", "<null>", "<unknown>", "none"})  # `none`: a global variable was set
 
 
 def _optional_id(header: str) -> _Column:
@@ -253,51 +238,10 @@ def _variable_name(value: str) -> str:
     return intern(value.lstrip("_"))
 
 
-# What is worth decoding at all
+# What the dialplan tells in words of its own
 
-_VARIABLE_BYTES = frozenset(name.encode() for name in VARIABLES)
-_DATA_PREFIX_BYTES = DATA_PREFIX.encode()
-_FIRST_LETTERS = frozenset({b"_", _DATA_PREFIX_BYTES[:1], *(name[:1] for name in _VARIABLE_BYTES)})
-_APPLICATION_BYTES = frozenset(name.encode() for name in APPLICATIONS)
 _USER_EVENT_LINE = "\r\nUserEvent: "
-_USER_EVENT_BYTES = USER_EVENT.encode() + b"\r"
 _NO_FIELDS = frozenset({"ActionID", "Uniqueid"})
-
-
-def _peek_variable(raw: bytes) -> bool:
-    start = raw.rfind(b"\nVariable: ") + 11
-    if start > 10 and raw[start : start + 1] not in _FIRST_LETTERS:
-        return False
-    end = raw.find(b"\r", start)
-    name = raw[start:end] if start > 10 and end >= 0 else parse(raw).get("Variable").encode()
-    name = name.lstrip(b"_")
-    return name in _VARIABLE_BYTES or name.startswith(_DATA_PREFIX_BYTES)
-
-
-def _peek_application(raw: bytes) -> bool:
-    start = raw.rfind(b"\nApplication: ")
-    end = raw.find(b"\r", start + 14)
-    if start < 0 or end < 0:
-        return parse(raw).get("Application") in APPLICATIONS
-    return raw[start + 14 : end] in _APPLICATION_BYTES or _is_at_a_choice(raw, start)
-
-
-def _is_at_a_choice(raw: bytes, application: int) -> bool:
-    """Tell whether this is the first priority of a short exten of digits, which a menu may have led to."""
-    exten = raw.rfind(b"\nExtension: ", 0, application) + 12
-    if not 0 < application - exten <= LONGEST_CHOICE + 1:
-        return False
-    digits = raw[exten : application - 1]
-    if not digits or digits.strip(b"0123456789*#"):
-        return False
-    # A menu has answered, and nobody presses anything on a Local channel: that leaves few of those who just dialled.
-    return b"\nPriority: 1\r" in raw and b"\nChannelState: 6\r" in raw and b"\nChannel: Local/" not in raw
-
-
-def _peek_user_event(raw: bytes) -> bool:
-    # The first is Asterisk's own; what follows it is the dialplan's.
-    start = raw.find(b"\nUserEvent: ")
-    return raw.startswith(_USER_EVENT_BYTES, start + 12) if start >= 0 else False
 
 
 def _told_fields(text: str) -> tuple[tuple[str, str], ...]:
@@ -339,22 +283,29 @@ class _Shape:
         """Make the event; None if it lacks something without which it says nothing."""
         text = _text_of(raw)
         found = self._ordinary.match(text)
-        values: Values = found.groups() if found is not None else ()
-        for place, header in self._optional:
-            if found is None or (values[place] is None and header in text):
-                # A header is not where Asterisk writes it.
-                values = tuple([_value(text, header) for header in self._headers])
-                break
+        if found is None:
+            values = self._search(text)
+        else:
+            values = found.groups()
+            for place, header in self._optional:
+                if values[place] is None and header in text:
+                    values = self._search(text)
+                    break
         try:
             return self._make(time_of(values[0], arrival), *[read(values[place]) for read, place in self._fields])
         except _IncompleteError:
             return None
 
+    def _search(self, text: str) -> Values:
+        """Take the values of headers that are not where Asterisk writes them."""
+        lines = _in_lines(text)
+        return tuple([_value(lines, header) for header in self._headers])
+
 
 class _UserEventShape(_Shape):
     def read(self, raw: bytes, arrival: float) -> Event | None:
         """Make the event: what it says are lines of their own."""
-        text = _text_of(raw)
+        text = _in_lines(_text_of(raw))
         uniqueid = _value(text, "Uniqueid")
         if uniqueid in _NOT_AN_ID or len(uniqueid) > LONGEST_ID:
             return None
@@ -380,11 +331,13 @@ SHAPES: dict[bytes, _Shape] = {
     b"Newstate": _Shape(events.Newstate, _THE_CHANNEL),
     b"NewCallerid": _Shape(events.NewCallerid, _THE_CHANNEL),
     b"Rename": _Shape(events.Rename, _id("Uniqueid"), _id("Newname")),
-    b"Newexten": _Shape(events.Newexten, _THE_CHANNEL, _text("Application"), _text("AppData"), peek=_peek_application),
-    b"VarSet": _Shape(
-        events.VarSet, _perhaps(""), _single("Variable", _variable_name), _text("Value"), peek=_peek_variable
+    b"Newexten": _Shape(
+        events.Newexten, _THE_CHANNEL, _text("Application"), _text("AppData"), peek=wanted.is_used_application
     ),
-    b"UserEvent": _UserEventShape(events.UserEvent, peek=_peek_user_event),
+    b"VarSet": _Shape(
+        events.VarSet, _perhaps(""), _single("Variable", _variable_name), _text("Value"), peek=wanted.is_used_variable
+    ),
+    b"UserEvent": _UserEventShape(events.UserEvent, peek=wanted.is_used_user_event),
     b"OriginateResponse": _Shape(
         events.OriginateResponse,
         _id("Uniqueid"),
@@ -445,5 +398,8 @@ SHAPES: dict[bytes, _Shape] = {
 }
 """AMI's name of an event -> the class and, in the order of its fields after `at` and of the message, their sources."""
 
-_FIRST_LINES = {b"Event: " + name: shape for name, shape in SHAPES.items()}
-_RARE_LINES = frozenset(b"Event: " + name for name in RARE)
+_EVENT = b"Event: "
+_FIRST_LINES = {_EVENT + name + b"\r": shape for name, shape in SHAPES.items()}
+_START = len(_EVENT + b"VarSet\r")
+"""Bytes that tell most events apart, and the most frequent of all is known by them alone."""
+_STARTS = frozenset((_EVENT + name + b"\r")[:_START] for name in (*SHAPES, *RARE))

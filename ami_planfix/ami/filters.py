@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ami_planfix.ami import decode
+from ami_planfix.ami import decode, wanted
 from ami_planfix.calls import menus
 
 OLD_FORM = "eventfilter"
@@ -102,7 +102,7 @@ def _applications(*names: str) -> dict[str, str]:
 _SPECIAL = (b"Newexten", b"VarSet", b"UserEvent")
 OPTIONAL = (
     {
-        "UserEvent": _event("UserEvent", UserEvent=decode.USER_EVENT),
+        "UserEvent": _event("UserEvent", UserEvent=wanted.USER_EVENT),
         "Newexten of a menu": _event("Newexten", Priority="1", Extension="2", Application="NoOp"),
     }
     | _applications(*menus.APPLICATIONS)
@@ -112,7 +112,7 @@ OPTIONAL = (
 NEEDED = (
     {name.decode(): _event(name.decode()) for name in decode.SHAPES if name not in _SPECIAL}
     | {"OriginateResponse": _event("OriginateResponse")}
-    | _applications(*(decode.APPLICATIONS - menus.APPLICATIONS))
-    | _variables(*(decode.VARIABLES - {menus.FREEPBX}), f"{decode.DATA_PREFIX}x")
+    | _applications(*(wanted.APPLICATIONS - menus.APPLICATIONS))
+    | _variables(*(wanted.VARIABLES - {menus.FREEPBX}), f"{wanted.DATA_PREFIX}x")
 )
 """What calls are followed by: each event, and how it looks where filters look."""

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import structlog
 
 from ami_planfix.ami.decode import decode_all, time_of
-from ami_planfix.ami.wire import event_name, is_stamped, parse, stamped
+from ami_planfix.ami.wire import event_name, parse, stamped
 from ami_planfix.calls.events import Event, Snapshot
 
 log = structlog.get_logger("ami_planfix.ami")
@@ -19,6 +20,9 @@ class Heard(NamedTuple):
 
     event: Event
     raw: bytes
+
+
+_make_heard: Callable[[tuple[Event, bytes]], Heard] = partial(tuple.__new__, Heard)  # twice as fast as Heard()
 
 
 class Listener(Protocol):
@@ -76,7 +80,7 @@ class Ears:
 
         for event, raw in decode_all(messages, at, is_for_others, ask_always=is_answer is not None):
             self._ahead = event.at - at
-            self._batch.append(Heard(event, raw if is_stamped(raw) else stamped(raw, at)))
+            self._batch.append(_make_heard((event, stamped(raw, at))))
             for tap in self._taps:
                 tap(event)
         self.flush()

@@ -16,6 +16,7 @@ MESSAGE_LIMIT = 16 * 1024 * 1024
 LINE_LIMIT = 1024
 """Bytes in one line of an action, CR LF included: Asterisk drops longer ones (Asterisk: main/manager.c)."""
 
+_STAMP = b"\nTimestamp:"
 _BANNER = b"Asterisk Call Manager/"
 _END = b"\r\n\r\n"
 _ANY_EMPTY_LINE = re.compile(rb"\n\r?\n")
@@ -38,6 +39,7 @@ class Splitter:
         self._pieces: list[bytes] = []
         self._pending = 0
         self._seam = b""
+        self._banner_may_come = True
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what was read; return the messages that it completes, without their empty line.
@@ -62,8 +64,10 @@ class Splitter:
         messages = [message for part in parts if (message := part.strip(b"\r\n"))]
         if len(data) > self._limit and any(len(message) > self._limit for message in messages):
             raise self._too_large()
-        if _BANNER in data:
-            messages = self._without_banner(messages)
+        if self._banner_may_come and messages:
+            self._banner_may_come = self._lf  # a connection begins with its only one, a file may have many
+            if _BANNER in data:
+                messages = self._without_banner(messages)
         return messages
 
     def rest(self) -> bytes:
@@ -179,12 +183,12 @@ def event_name(raw: bytes) -> bytes:
 
 def is_stamped(raw: bytes) -> bool:
     """Tell whether an event has a `Timestamp` header (manager.conf: `timestampevents`)."""
-    return b"\nTimestamp:" in raw
+    return _STAMP in raw
 
 
 def stamped(raw: bytes, at: float) -> bytes:
     """Return an event with a `Timestamp` header: its own, else `at` (seconds since the epoch)."""
-    if is_stamped(raw):
+    if _STAMP in raw:
         return raw
     first, newline, others = raw.partition(b"\n")
     ending = b"\r\n" if first.endswith(b"\r") or not newline else b"\n"

@@ -70,7 +70,7 @@ class Rename:
 
 @dataclass(slots=True)
 class Newexten:
-    """A channel runs a dialplan application; few are decoded (`ami.decode.APPLICATIONS`), and choices in menus."""
+    """A channel runs a dialplan application; few are decoded (`ami.wanted.APPLICATIONS`), and choices in menus."""
 
     at: float
     channel: Channel
@@ -80,7 +80,7 @@ class Newexten:
 
 @dataclass(slots=True)
 class VarSet:
-    """A channel variable was set; only those of `ami.decode.VARIABLES` are decoded."""
+    """A channel variable was set; only those of `ami.wanted.VARIABLES` are decoded."""
 
     at: float
     channel: Channel | None

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ami_planfix.ami import decode as decoding
+from ami_planfix.ami import wanted
 from ami_planfix.ami.decode import decode
 from ami_planfix.calls import events
 from ami_planfix.calls.events import BridgeId, Channel, Linkedid, Uniqueid
@@ -106,7 +107,7 @@ class TestOrdinaryEvents:
 
 
 class TestPeeking:
-    @pytest.mark.parametrize("name", [*sorted(decoding.VARIABLES), "PLANFIX_DATA_utm_source"])
+    @pytest.mark.parametrize("name", [*sorted(wanted.VARIABLES), "PLANFIX_DATA_utm_source"])
     @pytest.mark.parametrize("inherited", ["", "_", "__"])
     def test_wanted_variables_are_decoded_without_their_marks(self, name: str, inherited: str) -> None:
         raw = message("VarSet", *channel_lines(), f"Variable: {inherited}{name}", "Value: a, b")

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ami_planfix.ami import decode
+from ami_planfix.ami import decode, wanted
 
 SNIPPET = (Path(__file__).parents[2] / "asterisk" / "manager.conf").read_text("utf-8")
 NEW, OLD = SNIPPET.split("; Older ones:")
@@ -30,12 +30,12 @@ def test_both_filters_let_the_variables_and_applications_pass_that_are_used() ->
     new = re.findall(r"header\((?:Application|Variable)\),method\(regex\)\) = (.*)$", NEW, re.MULTILINE)
     old = re.findall(r"(?:Application|Variable): (.*)$", OLD, re.MULTILINE)
     for application, variable in (new, old):
-        for name in decode.APPLICATIONS:
+        for name in wanted.APPLICATIONS:
             assert re.match(application, name)
-        for name in decode.VARIABLES:
+        for name in wanted.VARIABLES:
             assert re.match(variable, name)
             assert re.match(variable, f"__{name}")
-        assert re.match(variable, f"{decode.DATA_PREFIX}X")
+        assert re.match(variable, f"{wanted.DATA_PREFIX}X")
         assert not re.match(variable, "SIPDOMAIN")
 
 
@@ -52,5 +52,5 @@ def test_both_filters_let_choices_in_menus_pass() -> None:
 
 
 def test_both_filters_let_our_user_event_pass() -> None:
-    assert re.findall(r"header\(UserEvent\),method\(exact\)\) = (.*)$", NEW, re.MULTILINE) == [decode.USER_EVENT]
-    assert re.findall(r"^;eventfilter = UserEvent: (.*)$", OLD, re.MULTILINE) == [decode.USER_EVENT]
+    assert re.findall(r"header\(UserEvent\),method\(exact\)\) = (.*)$", NEW, re.MULTILINE) == [wanted.USER_EVENT]
+    assert re.findall(r"^;eventfilter = UserEvent: (.*)$", OLD, re.MULTILINE) == [wanted.USER_EVENT]
