@@ -76,11 +76,13 @@ class Attributes:
             if channel.hangup_requested and channel.extension is not None and not _only_rings(channel):
                 self._hung_up = self._hung_up or "employee"
         for channel in tuple(self._met.values()):
-            self._told.update(channel.plan.data)
+            if channel.plan.data:
+                self._told.update(channel.plan.data)
             if not channel.alive:
                 del self._met[channel.uniqueid]
         if client is not None:
-            self._told.update(client.plan.data)
+            if client.plan.data:
+                self._told.update(client.plan.data)
             self._queue = client.plan.queue or self._queue
             self._chosen = client.plan.chosen or self._chosen
             if client.hangup_requested:

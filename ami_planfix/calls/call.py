@@ -19,6 +19,7 @@ from ami_planfix.calls.part import ENGAGED, TALKED, Happening, Part, Reported, S
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import Channel, Recording, conversation, origin, ringing, talks
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Silence, Stage
+from ami_planfix.calls.talk import Talk, whole
 
 BEGINNING_RULE = {Direction.INCOMING: "1", Direction.OUTGOING: "14"}
 
@@ -27,9 +28,9 @@ class Call:
     """All that happens to one client conversation; it has one callid for life."""
 
     __slots__ = (
-        "_choices", "_directory", "_is_a_client", "_recordings", "_since", "_spent", "_stand_in", "_stays", "_talked",
+        "_choices", "_directory", "_is_a_client", "_recordings", "_spent", "_stand_in", "_stays",
         "answered", "attempts", "attributes", "callid", "client", "did", "direction", "first_dialled", "over", "owners",
-        "parts", "phone", "reported", "said_anything", "since", "why",
+        "parts", "phone", "reported", "said_anything", "since", "talk", "why",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Call:
         self.first_dialled: Extension | None = None
         self.answered = False
         self.over = False
+        self.talk = Talk()
         self.said_anything = False
         self.why = ""
         """The rule of the latest transfer, pickup, parking or forward: it explains what follows."""
@@ -70,8 +72,6 @@ class Call:
         self._spent: set[Uniqueid] = set()
         """Legs whose part is over: Asterisk ends the losers' legs when it likes."""
         self._stand_in: Extension | None = None
-        self._since: float | None = None
-        self._talked = 0.0
 
     # What happens
 
@@ -86,7 +86,8 @@ class Call:
             heard, legs = conversation(self.client), ringing(self.client)
             self.attributes.note(self.client, heard + legs)
             self._observe_client(self.client, heard, legs, moment)
-        self._count_talk()
+            if self.answered:
+                self.talk.count(self.parts.values())
 
     def dial(self, leg: Channel, moment: Moment) -> None:
         """Take a leg that is dialled to the client (rule 14)."""
@@ -106,16 +107,6 @@ class Call:
             self._end(self.client, moment, "9")
         else:
             self._end_dialling(moment, "9")
-
-    @property
-    def seconds(self) -> int:
-        """Whole seconds of conversation in stretches that are over."""
-        return _whole(self._talked)
-
-    @property
-    def talking_since(self) -> float | None:
-        """When the conversation that goes on began."""
-        return self._since
 
     # Outgoing, while the client is being called
 
@@ -163,7 +154,7 @@ class Call:
     # With a client
 
     def _observe_client(self, client: Channel, heard: list[Channel], legs: list[Channel], moment: Moment) -> None:
-        talking = self._who_talks(heard)
+        talking = self._who_talks(heard) if heard else {}
         rings = self._whose_phones_ring(legs, talking) if legs else {}
         if self.parts:
             self._let_leave(client, talking, moment)
@@ -223,7 +214,7 @@ class Call:
 
     def _let_leave(self, client: Channel, talking: Mapping[Extension, list[Channel]], moment: Moment) -> None:
         waits = client.alive and client.bridge is not None and not client.bridge.holding
-        for part in self._open():
+        for part in self.parts.values():
             if part.state not in ENGAGED or part.extension in talking:
                 continue
             alive = [channel for channel in part.talkers if channel.alive and not channel.handed_over]
@@ -244,8 +235,8 @@ class Call:
         moment: Moment,
     ) -> None:
         silent: list[Part] = []
-        for part in self._open():
-            if not part.legs:
+        for part in self.parts.values():
+            if not (part.legs and part.is_open):
                 continue
             ended = [leg for leg in part.legs.values() if not leg.alive or talks(leg)]
             for leg in ended:
@@ -273,8 +264,9 @@ class Call:
                 if held.state is State.HELD and held.extension not in rings:
                     self._complete(held, Outcome.CANCELED, "3", moment)
             part = self._stay(extension)
-        part.legs.update((leg.uniqueid, leg) for leg in legs)
-        self._take(part, Happening.RINGS, self.why or BEGINNING_RULE[self.direction], moment)
+        part.legs |= {leg.uniqueid: leg for leg in legs}
+        if part.state is not State.RINGING:
+            self._take(part, Happening.RINGS, self.why or BEGINNING_RULE[self.direction], moment)
 
     def _let_meet(self, talking: Mapping[Extension, list[Channel]], moment: Moment) -> None:
         met = False
@@ -282,14 +274,15 @@ class Call:
             part = self.parts.get(extension)
             if part is None or not part.is_open:
                 part = self._stay(extension)
-            met |= part.state is not State.TALKING
             part.talkers = tuple(channels)
             part.left_at = None
             if part.since is None:
                 part.since = moment.at
                 if part.state is not State.NEW and extension in self.parts:
                     self.parts[extension] = self.parts.pop(extension)
-            self._take(part, Happening.BRIDGED, self.why or "2", moment)
+            if part.state is not State.TALKING:
+                met = True
+                self._take(part, Happening.BRIDGED, self.why or "2", moment)
         self.answered = True
         if met:
             self.attributes.answer(moment.at)
@@ -305,9 +298,10 @@ class Call:
                     self._complete(part, Outcome.CANCELED, "22", moment)
 
     def _note_recordings(self, client: Channel, heard: list[Channel]) -> None:
-        found = [one for channel in (client, *heard) for one in channel.recordings if not (one.ended or one.paused)]
-        if found and any(part.state in ENGAGED for part in self.parts.values()):
-            self._recordings += [one for one in found if one not in self._recordings]
+        for channel in (client, *heard):
+            if channel.recordings and any(part.state in ENGAGED for part in self.parts.values()):
+                going_on = (one for one in channel.recordings if not (one.ended or one.paused))
+                self._recordings += [one for one in going_on if one not in self._recordings]
 
     # The end
 
@@ -316,7 +310,7 @@ class Call:
             if part.state in ENGAGED:
                 part.stop_talk(moment.until)
                 self._take(part, Happening.LEAVES, rule, moment)
-        self._count_talk()
+        self.talk.count(self.parts.values())
         if self.answered:
             self._end_answered(moment, rule)
         elif self.direction is Direction.OUTGOING:
@@ -340,7 +334,7 @@ class Call:
             if part is not last:
                 self._complete(part, Outcome.CANCELED, rule, moment)
         if last is not None:
-            self._complete(last, Outcome.SUCCESS, rule, moment, seconds=self.seconds)
+            self._complete(last, Outcome.SUCCESS, rule, moment, seconds=self.talk.seconds)
 
     def _end_missed(self, client: Channel, moment: Moment) -> None:
         if not self.parts:
@@ -375,13 +369,14 @@ class Call:
         reported = part.take(happening)
         if part.state is not before:
             moment.note("{} {}: {} -> {} (rule {})", part.extension, happening, before, part.state, rule)
-        self._report(part, reported, rule, moment)
+        if reported:
+            self._report(part, reported, rule, moment)
 
     def _complete(self, part: Part, outcome: Outcome, rule: str, moment: Moment, seconds: int = 0) -> None:
         if self._choices.transfers_each and outcome is Outcome.CANCELED and part.state in TALKED:
             # Rule 13: the one who talked keeps the talk of its own.
             part.stop_talk(moment.until)
-            outcome, seconds, rule = Outcome.SUCCESS, _whole(part.talked), "13"
+            outcome, seconds, rule = Outcome.SUCCESS, whole(part.talked), "13"
         self._spent.update(leg.uniqueid for leg in part.legs.values())
         before = part.state
         reported = part.take(Happening.ENDS)
@@ -425,25 +420,8 @@ class Call:
                 )
             )
 
-    # Time
-
-    def _count_talk(self) -> None:
-        """Add up the time in which the client talked with anybody (rule 4)."""
-        running = [part.since for part in self.parts.values() if part.state in ENGAGED and part.since is not None]
-        if running:
-            if self._since is None:
-                self._since = min(running)
-        elif self._since is not None:
-            ends = [part.left_at for part in self.parts.values() if part.left_at is not None]
-            self._talked += max(0.0, max(ends, default=self._since) - self._since)
-            self._since = None
-
 
 def _joins(part: Part) -> bool:
     """Tell whether an employee who consulted may be about to join the client and the colleague (three-way)."""
     bridges = [channel.bridge for channel in part.talkers if channel.alive and not channel.handed_over]
     return part.state is State.AWAY and any(bridge is not None and bridge.merging for bridge in bridges)
-
-
-def _whole(seconds: float) -> int:
-    return int(round(seconds, 6))

@@ -1,13 +1,13 @@
 """What each event changes in the facts: the mirror follows Asterisk here, and nowhere else."""
 
-from collections.abc import Iterable
-from typing import assert_never
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from ami_planfix.calls import events, menus
 from ami_planfix.calls.attributes import VARIABLE, keep
 from ami_planfix.calls.beginning import Beginnings
 from ami_planfix.calls.causes import ended_by_itself
-from ami_planfix.calls.events import BridgeId, Event, Present, Snapshot, Uniqueid
+from ami_planfix.calls.events import Event, Present, Snapshot, Uniqueid
 from ami_planfix.calls.parties import Directory
 from ami_planfix.calls.pbx import NO_CONVERSATION, Channel, Pbx, Recording, origin
 from ami_planfix.calls.register import Register
@@ -24,45 +24,7 @@ class Hearing:
 
     def hear(self, event: Event) -> list[Channel]:
         """Take an event; the channels that it is about, none if it is about nothing known."""
-        match event:
-            case (
-                events.Newchannel()
-                | events.Newstate()
-                | events.Hangup()
-                | events.NewCallerid()
-                | events.HangupRequest()
-            ):
-                return self._hear_of_channel(event)
-            case events.DialBegin() | events.DialState() | events.DialEnd():
-                return self._hear_of_dial(event)
-            case (
-                events.BridgeEnter()
-                | events.BridgeLeave()
-                | events.BridgeDestroy()
-                | events.BridgeMerge()
-                | events.LocalBridge()
-                | events.LocalOptimizationBegin()
-                | events.LocalOptimizationEnd()
-            ):
-                return self._hear_of_bridge(event)
-            case events.VarSet() | events.UserEvent() | events.Newexten():
-                return self._hear_of_plan(event)
-            case (
-                events.BlindTransfer()
-                | events.AttendedTransfer()
-                | events.Pickup()
-                | events.ParkedCall()
-                | events.ParkedCallTimeOut()
-                | events.UnParkedCall()
-            ):
-                return self._hear_of_transfer(event)
-            case events.Rename():
-                return self._rename(event)
-            case events.OriginateResponse():
-                channel = self._pbx.channels.get(event.uniqueid)
-                return [channel] if channel is not None else []
-            case _:
-                return self._hear_of_listener(event)
+        return _WAYS[type(event)](self, event)
 
     def reconcile(self, snapshot: Snapshot) -> list[Channel]:
         """Take what exists: channels that it does not name are gone, the others are where it says.
@@ -127,109 +89,55 @@ class Hearing:
             dial.shown = one.channel.connected
             self._beginnings.place(leg, one.channel, "")
 
-    # One kind of events each
+    # Channels
 
-    def _hear_of_channel(self, event: events.ChannelEvent) -> list[Channel]:
+    def _meet(self, event: events.Newchannel | events.Newstate) -> list[Channel]:
         channel = self._know(event.channel)
-        if channel is None:
-            return []
-        match event:
-            case events.Newchannel() | events.Newstate():
-                pass
-            case events.NewCallerid():
-                self._beginnings.new_caller(channel, event.channel.caller)
-            case events.HangupRequest():
-                if not channel.hangup_requested and _is_the_callers(event):
-                    channel.hangup_requested = self._pbx.changed = True
-                channel.cause = event.cause
-                channel.tech_cause = event.tech_cause
-            case events.Hangup():
-                channel.tech_cause = event.tech_cause or channel.tech_cause
-                self._pbx.hang_up(channel, event.at, event.cause)
-            case _:
-                assert_never(event)
-        return [channel]
+        return [] if channel is None else [channel]
 
-    def _hear_of_plan(self, event: events.PlanEvent) -> list[Channel]:
-        match event:
-            case events.VarSet():
-                return self._set_variable(event)
-            case events.UserEvent():
-                channel = self._pbx.channels.get(event.uniqueid)
-                return self._tell(channel, event.data) if channel is not None else []
-            case events.Newexten():
-                return self._run(event)
-            case _:
-                assert_never(event)
-
-    def _hear_of_dial(self, event: events.DialEvent) -> list[Channel]:
-        match event:
-            case events.DialBegin():
-                return self._dial(event.channel, event.dest, event.dial_string)
-            case events.DialState():
-                channels = self._dial(event.channel, event.dest)
-                if channels and not channels[0].rang and event.status in ("RINGING", "PROGRESS"):
-                    channels[0].rang = self._pbx.changed = True
-                return channels
-            case events.DialEnd():
-                return self._end_dial(event)
-            case _:
-                assert_never(event)
-
-    def _hear_of_bridge(self, event: events.BridgeEvent) -> list[Channel]:
-        match event:
-            case events.BridgeEnter():
-                return self._enter(event)
-            case events.BridgeLeave():
-                channels = self._all(event.channel)
-                for channel in channels:
-                    self._pbx.leave(channel, event.bridge)
-                return channels
-            case events.BridgeMerge():
-                return self._pbx.merge(event.source)
-            case events.BridgeDestroy():
-                return self._destroy(event.bridge)
-            case events.LocalBridge() | events.LocalOptimizationBegin() | events.LocalOptimizationEnd():
-                return self._all(event.one, event.two)
-            case _:
-                assert_never(event)
-
-    def _hear_of_transfer(self, event: events.TransferEvent) -> list[Channel]:
-        match event:
-            case events.BlindTransfer():
-                return self._explain("7", self._all(event.transferer, event.transferee))
-            case events.AttendedTransfer():
-                return self._attended_transfer(event)
-            case events.Pickup():
-                return self._pick_up(event)
-            case events.ParkedCall() | events.ParkedCallTimeOut():
-                return self._explain("12", self._all(event.parkee))
-            case events.UnParkedCall():
-                return self._explain("12", self._all(event.parkee, event.retriever))
-            case _:
-                assert_never(event)
-
-    def _hear_of_listener(self, event: events.ListenerEvent) -> list[Channel]:
-        self._pbx.changed = True
-        channels = self._all(event.spyer if isinstance(event, events.ChanSpyStart) else event.channel)
+    def _name_caller(self, event: events.NewCallerid) -> list[Channel]:
+        channels = self._all(event.channel)
         for channel in channels:
-            match event:
-                case events.MixMonitorStart() | events.MonitorStart():
-                    channel.recordings.append(Recording(channel.plan.pending_file))
-                    channel.plan.pending_file = ""
-                case events.MixMonitorStop() | events.MonitorStop():
-                    for recording in channel.recordings:
-                        recording.ended = True
-                case events.MixMonitorMute():
-                    for recording in channel.recordings:
-                        recording.paused = event.muted
-                case events.ChanSpyStart():
-                    channel.spies = True
-                case _:
-                    assert_never(event)
+            self._beginnings.new_caller(channel, event.channel.caller)
         return channels
 
-    # Single events
+    def _request_hangup(self, event: events.HangupRequest) -> list[Channel]:
+        channels = self._all(event.channel)
+        for channel in channels:
+            if not channel.hangup_requested and _is_the_callers(event):
+                channel.hangup_requested = self._pbx.changed = True
+            channel.cause = event.cause
+            channel.tech_cause = event.tech_cause
+        return channels
+
+    def _hang_up(self, event: events.Hangup) -> list[Channel]:
+        channels = self._all(event.channel)
+        for channel in channels:
+            channel.tech_cause = event.tech_cause or channel.tech_cause
+            self._pbx.hang_up(channel, event.at, event.cause)
+        return channels
+
+    def _rename(self, event: events.Rename) -> list[Channel]:
+        channel = self._pbx.channels.get(event.uniqueid)
+        if channel is None:
+            return []
+        self._pbx.rename(channel, event.name, self._directory.party(event.name))
+        return [channel]
+
+    def _find(self, event: events.OriginateResponse) -> list[Channel]:
+        channel = self._pbx.channels.get(event.uniqueid)
+        return [] if channel is None else [channel]
+
+    # Dials
+
+    def _begin_dial(self, event: events.DialBegin) -> list[Channel]:
+        return self._dial(event.channel, event.dest, event.dial_string)
+
+    def _ring(self, event: events.DialState) -> list[Channel]:
+        channels = self._dial(event.channel, event.dest)
+        if channels and not channels[0].rang and event.status in ("RINGING", "PROGRESS"):
+            channels[0].rang = self._pbx.changed = True
+        return channels
 
     def _dial(self, source: events.Channel | None, dest: events.Channel, dial_string: str = "") -> list[Channel]:
         leg = self._know(dest)
@@ -257,6 +165,8 @@ class Hearing:
             self._explain("11", channels)
         return channels
 
+    # Bridges
+
     def _enter(self, event: events.BridgeEnter) -> list[Channel]:
         channel = self._know(event.channel)
         if channel is None:
@@ -265,19 +175,28 @@ class Hearing:
         self._pbx.enter(channel, event.bridge, holding=_holds(event.bridge_type, event.technology), swap=event.swap)
         return [channel] if swapped is None else [channel, swapped]
 
-    def _destroy(self, bridge_id: BridgeId) -> list[Channel]:
-        bridge = self._pbx.bridges.get(bridge_id)
+    def _leave(self, event: events.BridgeLeave) -> list[Channel]:
+        channels = self._all(event.channel)
+        for channel in channels:
+            self._pbx.leave(channel, event.bridge)
+        return channels
+
+    def _merge(self, event: events.BridgeMerge) -> list[Channel]:
+        return self._pbx.merge(event.source)
+
+    def _destroy(self, event: events.BridgeDestroy) -> list[Channel]:
+        bridge = self._pbx.bridges.get(event.bridge)
         members = list(bridge.members.values()) if bridge is not None else []
         for member in members:
-            self._pbx.leave(member, bridge_id)
+            self._pbx.leave(member, event.bridge)
         return members
 
-    def _rename(self, event: events.Rename) -> list[Channel]:
-        channel = self._pbx.channels.get(event.uniqueid)
-        if channel is None:
-            return []
-        self._pbx.rename(channel, event.name, self._directory.party(event.name))
-        return [channel]
+    def _connect_halves(
+        self, event: events.LocalBridge | events.LocalOptimizationBegin | events.LocalOptimizationEnd
+    ) -> list[Channel]:
+        return self._all(event.one, event.two)
+
+    # What the dialplan does
 
     def _run(self, event: events.Newexten) -> list[Channel]:
         known = self._pbx.channels.get(event.channel.uniqueid)
@@ -321,6 +240,10 @@ class Hearing:
                     self._tell(channel, ((variable.removeprefix(VARIABLE), event.value),))
         return channels
 
+    def _take_fields(self, event: events.UserEvent) -> list[Channel]:
+        channel = self._pbx.channels.get(event.uniqueid)
+        return [] if channel is None else self._tell(channel, event.data)
+
     def _tell(self, channel: Channel, fields: Iterable[tuple[str, str]]) -> list[Channel]:
         """Keep fields for the data tag; those of a Local half are told of whom it dials for."""
         for one in (origin(channel) if channel.is_local else ()) or (channel,):
@@ -328,6 +251,11 @@ class Hearing:
                 keep(one.plan.data, name, value)
         self._pbx.changed = True
         return [channel]
+
+    # Transfers, pickup, parking
+
+    def _blind_transfer(self, event: events.BlindTransfer) -> list[Channel]:
+        return self._explain("7", self._all(event.transferer, event.transferee))
 
     def _attended_transfer(self, event: events.AttendedTransfer) -> list[Channel]:
         channels = self._all(event.original, event.second, event.transferee, event.target)
@@ -352,11 +280,52 @@ class Hearing:
             self._pbx.connect(*channels)
         return self._explain("10", channels)
 
+    def _park(self, event: events.ParkedCall | events.ParkedCallTimeOut) -> list[Channel]:
+        return self._explain("12", self._all(event.parkee))
+
+    def _unpark(self, event: events.UnParkedCall) -> list[Channel]:
+        return self._explain("12", self._all(event.parkee, event.retriever))
+
     def _explain(self, rule: str, channels: list[Channel]) -> list[Channel]:
         """Let the calls of these channels know by which rule they are about to change."""
         for call in self._register.near(channels):
             call.why = rule
         return channels
+
+    # Who listens
+
+    def _record(self, event: events.MixMonitorStart | events.MonitorStart) -> list[Channel]:
+        channels = self._all_changed(event.channel)
+        for channel in channels:
+            channel.recordings.append(Recording(channel.plan.pending_file))
+            channel.plan.pending_file = ""
+        return channels
+
+    def _end_recording(self, event: events.MixMonitorStop | events.MonitorStop) -> list[Channel]:
+        channels = self._all_changed(event.channel)
+        for channel in channels:
+            for recording in channel.recordings:
+                recording.ended = True
+        return channels
+
+    def _mute_recording(self, event: events.MixMonitorMute) -> list[Channel]:
+        channels = self._all_changed(event.channel)
+        for channel in channels:
+            for recording in channel.recordings:
+                recording.paused = event.muted
+        return channels
+
+    def _spy(self, event: events.ChanSpyStart) -> list[Channel]:
+        channels = self._all_changed(event.spyer)
+        for channel in channels:
+            channel.spies = True
+        return channels
+
+    # Finding channels
+
+    def _all_changed(self, snapshot: events.Channel) -> list[Channel]:
+        self._pbx.changed = True
+        return self._all(snapshot)
 
     def _all(self, *snapshots: events.Channel | None) -> list[Channel]:
         found: list[Channel] = []
@@ -387,6 +356,42 @@ class Hearing:
             channel.plan.dialled = snapshot.exten if snapshot.exten != "s" and of_its_own else ""
         return channel
 
+
+_WAYS: dict[type[Event], Callable[[Hearing, Any], list[Channel]]] = {
+    events.Newchannel: Hearing._meet,
+    events.Newstate: Hearing._meet,
+    events.NewCallerid: Hearing._name_caller,
+    events.Rename: Hearing._rename,
+    events.HangupRequest: Hearing._request_hangup,
+    events.Hangup: Hearing._hang_up,
+    events.OriginateResponse: Hearing._find,
+    events.DialBegin: Hearing._begin_dial,
+    events.DialState: Hearing._ring,
+    events.DialEnd: Hearing._end_dial,
+    events.BridgeEnter: Hearing._enter,
+    events.BridgeLeave: Hearing._leave,
+    events.BridgeMerge: Hearing._merge,
+    events.BridgeDestroy: Hearing._destroy,
+    events.LocalBridge: Hearing._connect_halves,
+    events.LocalOptimizationBegin: Hearing._connect_halves,
+    events.LocalOptimizationEnd: Hearing._connect_halves,
+    events.Newexten: Hearing._run,
+    events.VarSet: Hearing._set_variable,
+    events.UserEvent: Hearing._take_fields,
+    events.BlindTransfer: Hearing._blind_transfer,
+    events.AttendedTransfer: Hearing._attended_transfer,
+    events.Pickup: Hearing._pick_up,
+    events.ParkedCall: Hearing._park,
+    events.ParkedCallTimeOut: Hearing._park,
+    events.UnParkedCall: Hearing._unpark,
+    events.MixMonitorStart: Hearing._record,
+    events.MonitorStart: Hearing._record,
+    events.MixMonitorStop: Hearing._end_recording,
+    events.MonitorStop: Hearing._end_recording,
+    events.MixMonitorMute: Hearing._mute_recording,
+    events.ChanSpyStart: Hearing._spy,
+}
+"""What is done about each event; a test sees that none is missing."""
 
 _APPLICATIONS = menus.APPLICATIONS | {"Dial", "Monitor", "Queue"}
 

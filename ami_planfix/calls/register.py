@@ -64,16 +64,19 @@ class Register:
 
     def near(self, channels: Iterable[Channel]) -> list[Call]:
         """Find the calls that a change at these channels may change: those of their groups."""
+        calls = self._calls
         found: dict[CallId, Call] = {}
-        seen: list[Group] = []
+        seen: Group | None = None
         for channel in channels:
-            group = channel.group
-            near = (channel.uniqueid,) if group in seen else (channel.uniqueid, *group.living)
-            seen.append(group)
-            for uniqueid in near:
-                call = self._calls.get(uniqueid)
-                if call is not None:
-                    found[call.callid] = call
+            if channel.uniqueid in calls:
+                call = calls[channel.uniqueid]
+                found[call.callid] = call
+            if channel.group is not seen:
+                seen = channel.group
+                for uniqueid in seen.living:
+                    if uniqueid in calls:
+                        call = calls[uniqueid]
+                        found[call.callid] = call
         return list(found.values())
 
     def live(self) -> list[Call]:

@@ -209,6 +209,6 @@ def _as_live(call: Call) -> LiveCall:
         since=call.since,
         ringing=tuple(part.extension for part in call.parts.values() if part.state in (State.RINGING, State.HELD)),
         talking=tuple(talking),
-        talking_since=call.talking_since,
-        seconds=call.seconds,
+        talking_since=call.talk.since,
+        seconds=call.talk.seconds,
     )

@@ -26,6 +26,8 @@ class Reading(NamedTuple):
 
 NOTHING = Reading("", False)
 
+_NO_NUMBER = re.compile(r"(?!)")
+
 
 class PhoneNumbers:
     """Reads numbers as somebody in one country, and perhaps one city, would."""
@@ -35,7 +37,8 @@ class PhoneNumbers:
         self._code = str(phonenumbers.country_code_for_region(country))
         self._area_code = area_code
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
-        self._abroad_prefix = re.compile((metadata and metadata.international_prefix) or r"(?!)")
+        self._home = _home_numbers(country, self._code)
+        self._abroad_prefix = re.compile((metadata and metadata.international_prefix) or _NO_NUMBER.pattern)
         self.read = lru_cache(maxsize=8192)(self._read)
 
     def is_possible_here(self, raw: str) -> bool:
@@ -53,6 +56,8 @@ class PhoneNumbers:
         if written is None:
             return NOTHING
         plus, digits = written
+        if self._home.fullmatch(digits) and (plus or not self._abroad_prefix.match(digits)):
+            return Reading(digits, True)
         found = next(self._abroad(digits) if plus else self._meanings(digits), None)
         return Reading(_e164(found), True) if found else Reading(digits, False)
 
@@ -92,6 +97,28 @@ class PhoneNumbers:
             return phonenumbers.parse(text, self._country, keep_raw_input=True)
         except NumberParseException:
             return None
+
+
+def _home_numbers(country: str, code: str) -> re.Pattern[str]:
+    """Make a pattern of a country's fixed and mobile numbers with its code, of which libphonenumber changes nothing.
+
+    Most numbers that come are such, and to ask the library itself takes as long as some events of a call. Others, and
+    those of a country that is not the first of its code, are left to it.
+    """
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    general = metadata.general_desc if metadata is not None else None
+    if metadata is None or general is None or phonenumbers.region_code_for_country_code(int(code)) != country:
+        return _NO_NUMBER
+    prefixed = metadata.national_prefix_for_parsing
+    kinds = [
+        rf"(?=[0-9]{{{length}}}\Z)(?:{kind.national_number_pattern})"
+        for kind in (metadata.mobile, metadata.fixed_line)
+        if kind is not None and kind.national_number_pattern
+        for length in kind.possible_length or general.possible_length
+    ]
+    if not kinds:
+        return _NO_NUMBER
+    return re.compile(rf"{code}(?!{prefixed or _NO_NUMBER.pattern})(?:{'|'.join(kinds)})", re.ASCII)
 
 
 def _written(raw: str) -> tuple[str, str] | None:

@@ -1,5 +1,9 @@
 """Numbers as people, providers and dialplans write them."""
 
+import random
+import re
+
+import phonenumbers
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -123,3 +127,26 @@ def test_in_russia_reading_twice_is_reading_once(raw: str) -> None:
     # Not so behind 810, 00 or a plus: `+4951234567` is German, and without its plus a Moscow number.
     reading = RUSSIA.read(raw)
     assert RUSSIA.read(reading.digits) == reading
+
+
+def test_what_is_read_without_the_library_is_what_the_library_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of all countries, their examples with digits changed, as their own people's PBX gets them."""
+    dice, quick = random.Random(7), 0
+    for country in sorted(phonenumbers.SUPPORTED_REGIONS):
+        examples = [phonenumbers.example_number_for_type(country, kind) for kind in range(8)]
+        known = [phonenumbers.national_significant_number(one) for one in examples if one is not None]
+        ours, theirs = PhoneNumbers(country), PhoneNumbers(country)
+        monkeypatch.setattr(theirs, "_home", re.compile(r"(?!)"))
+        code = phonenumbers.country_code_for_region(country)
+        for number in (_changed(dice, one) for one in known for _ in range(5)):
+            for written in (f"{code}{number}", f"+{code}{number}", number):
+                quick += ours._home.fullmatch(written.lstrip("+")) is not None
+                assert ours.read(written) == theirs.read(written), (country, written)
+    assert quick > 1000
+
+
+def _changed(dice: random.Random, number: str) -> str:
+    """Change a number from some digit on, and its length now and then."""
+    kept = dice.randrange(len(number) + 1)
+    more = len(number) - kept + dice.choice((0, 0, 0, -1, 1))
+    return number[:kept] + "".join(dice.choice("0123456789") for _ in range(more))
