@@ -33,6 +33,7 @@ from ami_planfix.calls.events import (
     UserEvent,
 )
 from ami_planfix.merging import Told, merged
+from ami_planfix.storage.prepared import Prepared
 from ami_planfix.storage.tables import journal as rows
 from ami_planfix.storage.tables import journal_channels as names
 
@@ -45,8 +46,14 @@ OTHERS_LIVE = 86400.0
 _SNAPSHOT = TypeAdapter(Snapshot)
 _LIVE: ColumnElement[bool] = literal_column("live")  # spelt out for the partial index
 _LEAST_DIGITS = 5
-_ADD_ROWS = insert(rows).returning(rows.c.id, sort_by_parameter_order=True)
-_ADD_NAMES = insert(names)
+_ADD_ROWS = Prepared(
+    insert(rows)
+    .values({name: bindparam(name) for name in ("pbx", "owner", "at", "kind", "raw")})
+    .returning(rows.c.id, sort_by_parameter_order=True)
+)
+_ADD_NAMES = Prepared(
+    insert(names).values({name: bindparam(name) for name in ("pbx", "journal_id", "uniqueid", "live")})
+)
 
 
 class Kind(StrEnum):
@@ -198,21 +205,22 @@ class Journal:
         self._prefix = f"{pbx}-" if pbx else ""
         # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version that
         # knew no owners are everybody's.
-        mine = exists(select(rows.c.id).where(rows.c.id == names.c.journal_id, rows.c.owner.in_((owner, ""))))
-        over = (names.c.pbx == pbx, names.c.uniqueid.in_(bindparam("gone", expanding=True)), _LIVE, mine)
-        self._end = update(names).where(*over).values(live=False)
+        mine = or_(rows.c.owner == owner, rows.c.owner == "")
+        mine = exists(select(rows.c.id).where(rows.c.id == names.c.journal_id, mine))
+        over = (names.c.pbx == pbx, names.c.uniqueid == bindparam("gone"), _LIVE, mine)
+        self._end = Prepared(update(names).where(*over).values(live=False))
 
     async def write(self, connection: AsyncConnection, new: Sequence[Row], gone: Sequence[Uniqueid]) -> None:
         """Add rows, then take note that nothing is kept any more of the channels `gone`."""
         if new:
             common = {"pbx": self.pbx, "owner": self._owner}
             values = [{**common, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
-            ids = (await connection.execute(_ADD_ROWS, values)).scalars().all()
-            about = [line for key, row in zip(ids, new, strict=True) for line in self._names(key, row)]
+            added = await _ADD_ROWS.each(connection, values)
+            about = [line for key, row in zip(added, new, strict=True) for line in self._names(key.id, row)]
             if about:
-                await connection.execute(_ADD_NAMES, about)
+                await _ADD_NAMES.each(connection, about)
         if gone:
-            await connection.execute(self._end, {"gone": list(gone)})
+            await self._end.each(connection, [{"gone": one} for one in gone])
 
     async def live(self, connection: AsyncConnection, now: float) -> list[Event | Snapshot]:
         """Tell what was heard of the channels that are live, in order; snapshots name these alone."""

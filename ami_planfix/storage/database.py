@@ -2,7 +2,8 @@
 
 SQLite in one file (WAL) or PostgreSQL; all that is above this module is the same for both. SQLite has one
 writer at a time: ours take turns here, without SQLite's own waiting, which is coarse; its `busy_timeout` is
-for other processes (`ami-planfix deliveries`).
+for other processes (`ami-planfix deliveries`). What was committed is carried from SQLite's log into the file beside
+them, so that no commit waits for the disk (but with `durable`).
 
 Whatever fails is said once, here, and once more when it is over: those who read and write try again by themselves.
 """
@@ -34,6 +35,8 @@ log = structlog.get_logger("ami_planfix.storage")
 
 STUCK_FILE, STUCK_SERVER = 60.0, 300.0
 """Seconds after which a write that neither ends nor fails never will; a server's statements have a limit each."""
+CHECKPOINT_EVERY = 100
+"""Transactions; about a thousand pages of the log."""
 READERS_WITHIN = 10.0
 """Seconds for which a file that is to be replaced waits for who reads it."""
 
@@ -61,6 +64,9 @@ class Database:
         """The file turned out to be no whole database."""
         self._listeners: list[Callable[[str], None]] = []
         self._restorers: list[Callable[[], Awaitable[None]]] = []
+        self._uncarried = 0
+        """Transactions since what was committed was carried into the file."""
+        self._carrying: asyncio.Task[None] | None = None
         self._me = secrets.token_hex(8)
         self._ahead: float | None = None
         """How much the server's clock is ahead of our monotonic one."""
@@ -68,6 +74,8 @@ class Database:
             with self._in_words():
                 sqlite.make_file(Path(self._where))
         self._durable, self._most = durable, most
+        self._writing: AsyncConnection | None = None
+        """SQLite's only writer; to fetch it from the pool and bring it back is dearer than most transactions."""
         self._connect()
 
     def listen(self, listener: Callable[[str], None]) -> None:
@@ -79,23 +87,28 @@ class Database:
         """Give a connection within a transaction: all of it or nothing; raise StorageError."""
         try:
             with self._in_words():
-                async with self._turn, self._writer.begin() as connection:
+                async with self._turn, self._transaction() as connection:
                     yield connection
         except StorageError as fault:
             self._fails(str(fault))
             raise
         self._works()
+        self._carry_later()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection that sees one moment of the database; raise StorageError."""
+        async with self._reading(), self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
         await self._may_read.wait()
         self._readers += 1
         self._nobody_reads.clear()
         try:
             with self._in_words():
-                async with self._engine.connect() as connection:
-                    yield connection
+                yield
         finally:
             self._readers -= 1
             if not self._readers:
@@ -110,7 +123,7 @@ class Database:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(READERS_WITHIN):
                         await self._nobody_reads.wait()
-                await self._engine.dispose()
+                await self._disconnect()
                 yield self.path
             finally:
                 self._may_read.set()
@@ -131,7 +144,7 @@ class Database:
 
     async def use(self, path: Path, most: int = 0) -> None:
         """Read and write another file from now on, within `set_down`."""
-        await self._engine.dispose()
+        await self._disconnect()
         self._url = self._url.set(database=str(path))
         self._where, self._most = str(path), most
         self.failing_since, self.trouble = None, ""
@@ -165,11 +178,15 @@ class Database:
         """Wait until all that was written is on the disk itself (PostgreSQL does in each commit)."""
         if self.is_sqlite:
             with self._in_words():
-                outside = self._engine.execution_options(**{sqlite.BEGIN: ""})
-                async with self._turn, outside.connect() as connection:
-                    await connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+                async with self._turn:
+                    await sqlite.checkpoint(self._engine, "FULL")
 
     # Other daemons on the same database: a server's only
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether other daemons may use it too."""
+        return not self.is_sqlite
 
     @property
     def skew(self) -> float:
@@ -228,7 +245,9 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        if self._carrying is not None:
+            await self._carrying
+        await self._disconnect()
 
     async def __aenter__(self) -> Self:
         return self
@@ -236,11 +255,48 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def _carry_later(self) -> None:
+        self._uncarried += 1
+        if self.is_sqlite and self._uncarried >= CHECKPOINT_EVERY and (not self._carrying or self._carrying.done()):
+            self._uncarried = 0
+            self._carrying = asyncio.create_task(self._carry())
+
+    async def _carry(self) -> None:
+        """Carry what was committed into the file while others write; if the log grows nevertheless, without others."""
+        with suppress(StorageError):  # as the next commit will find
+            async with self._reading():
+                pages = await sqlite.checkpoint(self._engine)
+            if pages > sqlite.LONGEST_LOG:
+                async with self._turn, self._reading():
+                    await sqlite.checkpoint(self._engine)
+
     def _connect(self) -> None:
         self._engine = self._make_engine()
         if self.is_sqlite:
             sqlite.tune(self._engine, self._durable, self._most)
-        self._writer = self._engine.execution_options(**{sqlite.BEGIN: "BEGIN IMMEDIATE"})
+        self._writer = self._engine.execution_options(**{sqlite.BEGIN: sqlite.IMMEDIATE})
+
+    async def _disconnect(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        if not self.is_sqlite:
+            async with self._engine.begin() as connection:
+                yield connection
+            return
+        connection, self._writing = self._writing or await self._writer.connect(), None
+        try:
+            sqlite.begin(connection)
+            yield connection
+            await sqlite.commit(connection)
+        except BaseException:
+            await asyncio.shield(connection.close())  # back to the pool, which undoes what was done
+            raise
+        self._writing = connection
 
     def _fails(self, words: str) -> None:
         if self.failing_since is None:

@@ -3,7 +3,7 @@
 SQLite's driver has a thread of its own, SQLAlchemy goes there four times for each statement (for a cursor, to execute,
 to fetch, to close), and each way there and back costs more processor time than most of our statements. So a statement
 that was quick the last time is executed here, at once. One that is new, large or slow, or that finds the file locked by
-another process, goes to the thread, once; and so does what waits for the disk: the commit of a change.
+another process, goes to the thread, once; and so does the commit of a change, if the last one had to wait for the disk.
 """
 
 import sqlite3
@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import immutabledict
 from sqlalchemy.util.concurrency import await_
 
@@ -27,6 +28,7 @@ SHORT = 4000
 """Characters of a statement; a longer one has many values in it."""
 MOST_KNOWN = 1000
 """Statements of which it is known that they are quick."""
+_COMMIT = "COMMIT"
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -155,15 +157,8 @@ class ShortConnection(AsyncAdapt_aiosqlite_connection):
 
     def commit(self) -> None:
         """Commit (DBAPI)."""
-        if self.due:
-            self.due = ""
-            return
-        raw = self._raw
         try:
-            if self._is_back and raw.total_changes == self._changes:
-                raw.commit()
-            else:
-                await_(self._there(raw.commit))
+            await_(self.end())
         except Exception as error:
             self._handle_exception(error)
 
@@ -176,6 +171,33 @@ class ShortConnection(AsyncAdapt_aiosqlite_connection):
             self._raw.rollback()
         else:
             super().rollback()
+
+    async def end(self) -> None:
+        """Commit."""
+        if self.due:
+            self.due = ""
+            return
+        raw = self._raw
+        changes = raw.total_changes - self._changes
+
+        def step() -> None:
+            started = perf_counter()
+            raw.commit()
+            if changes:
+                self._pace.took(_COMMIT, perf_counter() - started)
+
+        if self._is_back and (not changes or (changes <= FEW and self._pace.is_quick(_COMMIT))):
+            step()
+        else:
+            await self._there(step)
+
+    async def wait_for(self, statement: str) -> Any:
+        """Execute what waits for the disk, in the thread; the first row that it gives."""
+
+        def step() -> Any:
+            return self._raw.execute(statement).fetchone()
+
+        return await self._there(step)
 
     @property
     def _raw(self) -> sqlite3.Connection:
@@ -203,3 +225,9 @@ class ShortConnection(AsyncAdapt_aiosqlite_connection):
 
         self._sent += 1
         return await self.driver_connection._execute(counted)
+
+
+def short_way(connection: AsyncConnection) -> ShortConnection:
+    """Find what is below a connection to SQLite."""
+    short: Any = connection.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]
+    return short  # type: ignore[no-any-return]

@@ -8,15 +8,19 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ami_planfix.storage.short_way import BUSY_TIMEOUT, Pace, ShortConnection
+from ami_planfix.storage.short_way import BUSY_TIMEOUT, Pace, ShortConnection, short_way
 
 PAGE = 4096
 """Bytes of a page, as in every file that SQLite makes."""
+LONGEST_LOG = 4000
+"""Pages (16 MB) to which the log may grow; with pauses between transactions it begins anew long before."""
 BEGIN = "ami_planfix_begin"
 """The execution option that says how a transaction begins; empty: not at all."""
+IMMEDIATE = "BEGIN IMMEDIATE"
+"""Takes the lock at once: a reader that turns writer may fail where a writer waits."""
 
 REMEDIES = {
     "SQLITE_FULL": "the disk is full; make room",
@@ -46,6 +50,23 @@ def make_file(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
+async def checkpoint(engine: AsyncEngine, how: str = "PASSIVE") -> int:
+    """Carry what was committed from the log into the file; tell how many pages the log has."""
+    async with engine.execution_options(**{BEGIN: ""}).connect() as connection:
+        _, pages, _ = await short_way(connection).wait_for(f"PRAGMA wal_checkpoint({how})")
+    return int(pages)
+
+
+def begin(connection: AsyncConnection) -> None:
+    """Begin to write, with the first statement; without SQLAlchemy, if that does not go through it."""
+    short_way(connection).due = IMMEDIATE
+
+
+async def commit(connection: AsyncConnection) -> None:
+    """Commit what was begun; without SQLAlchemy, if no statement went through it."""
+    await (connection.commit() if connection.in_transaction() else short_way(connection).end())
+
+
 def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
     """Have each new connection set up as we need it; the file grows to `most` bytes, 0: without limit."""
     pragmas = [
@@ -53,6 +74,7 @@ def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
         "journal_mode=WAL",
         f"synchronous={'FULL' if durable else 'NORMAL'}",
         "foreign_keys=ON",
+        "wal_autocheckpoint=0",  # a commit would wait for the disk; `checkpoint` does it beside
     ]
     if most:
         pragmas.append(f"max_page_count={most // PAGE}")
@@ -77,6 +99,5 @@ def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:
-        # IMMEDIATE takes the lock at once: a reader that turns writer may fail where a writer waits.
         short: Any = connection.connection.dbapi_connection
         short.due = connection.get_execution_options().get(BEGIN, "BEGIN")

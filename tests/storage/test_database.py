@@ -20,6 +20,28 @@ def pragma(path: Path, name: str) -> object:
         connection.close()
 
 
+async def test_what_was_committed_is_carried_into_the_file_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ami_planfix.storage.database.CHECKPOINT_EVERY", 5)
+    monkeypatch.setattr("ami_planfix.storage.sqlite.LONGEST_LOG", 5)
+    file, log = tmp_path / "state.db", tmp_path / "state.db-wal"
+    async with await open_database(f"sqlite:///{file}") as database:
+        settings = Settings(database)
+        sizes = []
+        for number in range(40):
+            async with database.write() as connection:
+                await connection.execute(text(f"INSERT INTO settings (name, value) VALUES ('{number}', '-')"))
+            if database._carrying is not None:
+                await database._carrying
+            sizes.append(log.stat().st_size)
+        assert max(sizes) == max(sizes[:10])  # it began anew
+        assert len(await settings.read([str(number) for number in range(40)])) == 40
+        (tmp_path / "alone.db").write_bytes(file.read_bytes())
+    with sqlite3.connect(tmp_path / "alone.db") as alone:
+        assert alone.execute("SELECT count(*) FROM settings WHERE value = '-'").fetchone()[0] >= 35
+
+
 @pytest.mark.parametrize(("durable", "synchronous"), [(False, 1), (True, 2)])
 async def test_sqlite_is_tuned(tmp_path: Path, durable: bool, synchronous: int) -> None:
     path = tmp_path / "state.db"
