@@ -38,6 +38,8 @@ class Account:
         self._settings = settings
         self._from_file = {URL: url or "", TOKEN: token}
         self._from_setup: dict[str, str] = {}
+        self._found: tuple[Credentials | None] | None = None
+        """What `credentials` tells, found out once: each report asks."""
         self._allowed = tuple(host.lower().rstrip(".") for host in allowed_hosts)
         self._listeners: list[Callable[[], None]] = []
         self._lock = asyncio.Lock()
@@ -46,16 +48,16 @@ class Account:
         """Read what an earlier `setup` brought, here or at another daemon on this PBX."""
         async with self._lock:
             known = await self._settings.read((URL, TOKEN))
-            changed, self._from_setup = known != self._from_setup, known
+            changed = known != self._from_setup
+            self._keep(known)
         if changed:
             self._tell()
 
     def credentials(self) -> Credentials | None:
         """Tell url and token; None as long as one of them is unknown."""
-        url = self._known(URL)
-        brought = self._from_setup if url and _host(url) == _host(self._from_setup.get(URL) or url) else {}
-        token = self._from_file[TOKEN] or brought.get(TOKEN, "")  # one account's token is not another's business
-        return Credentials(url, token) if url and token else None
+        if self._found is None:
+            self._found = (self._find(),)
+        return self._found[0]
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever `setup` has changed something, here or at another daemon."""
@@ -76,7 +78,7 @@ class Account:
             self._check_host(setup.planfix_url)
             brought = {URL: setup.planfix_url, TOKEN: setup.planfix_token}
             await self._settings.write(brought)
-            self._from_setup = brought
+            self._keep(brought)
         self._tell()
         return self.credentials() == Credentials(setup.planfix_url, setup.planfix_token)
 
@@ -84,12 +86,21 @@ class Account:
         """Forget what `setup` brought, so that another account may be switched on."""
         async with self._lock:
             await self._settings.remove((URL, TOKEN))
-            self._from_setup = {}
+            self._keep({})
         self._tell()
+
+    def _keep(self, brought: dict[str, str]) -> None:
+        self._from_setup, self._found = brought, None
 
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
+
+    def _find(self) -> Credentials | None:
+        url = self._known(URL)
+        brought = self._from_setup if url and _host(url) == _host(self._from_setup.get(URL) or url) else {}
+        token = self._from_file[TOKEN] or brought.get(TOKEN, "")  # one account's token is not another's business
+        return Credentials(url, token) if url and token else None
 
     def _known(self, name: str) -> str:
         return self._from_file[name] or self._from_setup.get(name, "")
