@@ -14,8 +14,8 @@ import structlog
 
 from ami_planfix import __version__
 from ami_planfix.config.model import Config
-from ami_planfix.delivery import PART as PLANFIX
 from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, StorageError, TokenRefused
+from ami_planfix.gate import PART as PLANFIX
 from ami_planfix.notify import ServiceManager
 from ami_planfix.parts import Parts
 from ami_planfix.planfix.messages import Ping

@@ -14,10 +14,9 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Float,
-    Insert,
+    FromClause,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -49,6 +48,7 @@ from ami_planfix.entries import (
 )
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.notices import Topic
+from ami_planfix.storage.prepared import Prepared
 from ami_planfix.storage.tables import outbox as rows
 
 log = structlog.get_logger("ami_planfix.outbox")
@@ -89,18 +89,15 @@ class Outbox:
         self._oldest_due = self._due_statement(true(), newest=False)
         self._newest_popups_due = self._due_statement(_IS_POPUP, newest=True)
         lease = {"claimed_by": owner, "claimed_until": bindparam("until")}
-        self._lease = update(rows).where(rows.c.id.in_(bindparam("ids", expanding=True))).values(lease)
-        self._left_out = select(rows).where(
-            rows.c.pbx == pbx,
-            rows.c.callid.in_(bindparam("callids", expanding=True)),
-            rows.c.state == State.STALE,
-            rows.c.stage.in_(OPENERS),
+        self._lease = Prepared(update(rows).where(rows.c.id == bindparam("row")).values(lease))
+        self._left_out = Prepared(
+            select(rows).where(rows.c.pbx == pbx, rows.c.callid == bindparam("call"), *_is_opener_left_out(rows))
         )
-        self._old_popups = self._old_popups_statement()
+        self._old_popups = Prepared(self._old_popups_statement())
         left = update(rows).where(rows.c.id.in_(bindparam("ids", expanding=True)), rows.c.state == _WAITING)
         self._leave_out = left.values(state=State.STALE, settled=_NOW).returning(*rows.c)
-        self._next_times = self._next_times_statement()
-        self._some_waiting = select(rows.c.id).where(self._waits()).limit(bindparam("most"))
+        self._next_times = Prepared(self._next_times_statement())
+        self._some_waiting = Prepared(select(rows.c.id).where(self._waits()).limit(bindparam("most")))
 
     async def put(
         self, connection: AsyncConnection, entries: Iterable[Entry], now: float, *, history: bool = False
@@ -118,7 +115,7 @@ class Outbox:
         await self._database.take_turns(connection, {f"{self.pbx}/{entry.callid}" for entry in entries})
         credible = await self._credible(connection, entries)
         if credible:
-            await connection.execute(self._insert, [self._row(entry, now, history) for entry in credible])
+            await self._insert.each(connection, [self._row(entry, now, history) for entry in credible])
             await self._database.notify(connection, Topic.REPORTS, self.pbx)
 
     async def reports(self, connection: AsyncConnection, callids: Iterable[str]) -> list[Report]:
@@ -134,15 +131,14 @@ class Outbox:
         With more rows due than are taken half of the places are for popups: they cannot wait, history can. The newest
         go first: of a phone that rings now it is still worth telling.
         """
-        found = list(await connection.execute(self._oldest_due, {"now": now, "most": limit}))
+        found = list(await self._oldest_due.rows(connection, {"now": now, "most": limit}))
         if len(found) == limit and limit > 1:
-            fresh = list(await connection.execute(self._newest_popups_due, {"now": now, "most": limit // 2}))
+            fresh = list(await self._newest_popups_due.rows(connection, {"now": now, "most": limit // 2}))
             known = {row.id for row in fresh}
             found = fresh + [row for row in found if row.id not in known][: limit - len(fresh)]
         if not found:
             return []
-        ids = [row.id for row in found]
-        await connection.execute(self._lease, {"ids": ids, "until": now + LEASE})
+        await self._lease.each(connection, [{"row": row.id, "until": now + LEASE} for row in found])
         left_out = await self._openers(connection, found) if opened else {}
         due = [_due(row, left_out.get(_part(row)) if row.stage == Stage.COMPLETED else None) for row in found]
         await self.settle(connection, [one for one in due if isinstance(one, Buried)], now)
@@ -153,7 +149,7 @@ class Outbox:
         for kind, change in self._changes.items():
             values = [_bound(result, now) for result in results if isinstance(result, kind)]
             if values:
-                await connection.execute(change, values)
+                await change.each(connection, values)
 
     async def leave_out(self, connection: AsyncConnection, now: float, before: float) -> list[Report]:
         """Give up popups of before `before` (seconds since the epoch) that nobody is sending; tell them.
@@ -161,23 +157,23 @@ class Outbox:
         `before` is of the clock that calls go by, `now` of the one that leases go by. An ACCEPTED goes with its
         opener: without it, or before it, it would mean nothing. Many are given up in several steps.
         """
-        ids = list((await connection.execute(self._old_popups, {"now": now, "before": before})).scalars())
-        if not ids:
+        old = await self._old_popups.rows(connection, {"now": now, "before": before})
+        if not old:
             return []
-        left = await connection.execute(self._leave_out, {"ids": ids, "now": now})
+        left = await connection.execute(self._leave_out, {"ids": [row.id for row in old], "now": now})
         found = [_due(row, None) for row in left]
         return [one.entry for one in found if isinstance(one, Due) and isinstance(one.entry, Report)]
 
     async def next_due(self, connection: AsyncConnection, popup_max_age: float) -> float | None:
         """Tell when something is to be done next, seconds since the epoch; None if nothing waits."""
-        send, oldest = (await connection.execute(self._next_times)).one()
+        ((send, oldest),) = await self._next_times.rows(connection, {})
         times = (send, None if oldest is None else oldest + popup_max_age)
         return min((time for time in times if time is not None), default=None)
 
-    async def waits_besides(self, connection: AsyncConnection, in_hand: int) -> bool:
-        """Tell whether more rows wait than so many that are in hand: if none does, there is nothing to look for."""
-        waiting = await connection.execute(self._some_waiting, {"most": in_hand + 1})
-        return len(waiting.all()) > in_hand
+    async def waits_besides(self, connection: AsyncConnection, in_hand: Collection[int]) -> bool:
+        """Tell whether a row waits besides those in hand: if none does, there is nothing to look for."""
+        waiting = await self._some_waiting.rows(connection, {"most": len(in_hand) + 1})
+        return any(row.id not in in_hand for row in waiting)
 
     async def hasten(self, connection: AsyncConnection, now: float) -> None:
         """Make everything due that waits for another attempt: Planfix is back."""
@@ -225,9 +221,9 @@ class Outbox:
         # Not `NOT EXISTS`, of which PostgreSQL may make a join that compares each waiting row with each.
         return first.scalar_subquery().is_(None)
 
-    def _due_statement(self, which: ColumnElement[bool], *, newest: bool) -> Select[Any]:
+    def _due_statement(self, which: ColumnElement[bool], *, newest: bool) -> Prepared:
         is_due = or_(rows.c.next_at <= _NOW, rows.c.next_at > _NOW + NEVER_LATER)
-        return (
+        return Prepared(
             select(rows)
             # What is left out with its opener is not sent either: another daemon may just be leaving that out.
             .where(self._waits(), is_due, self._is_free(), self._is_next(), which, ~_lost_its_opener())
@@ -256,7 +252,7 @@ class Outbox:
         ended = {row.callid for row in found if row.stage == Stage.COMPLETED}
         if not ended:
             return {}
-        told = await connection.execute(self._left_out, {"callids": list(ended)})
+        told = await self._left_out.each(connection, [{"call": callid} for callid in ended])
         left_out = {_part(row): _due(row, None) for row in told}
         return {part: due for part, due in left_out.items() if isinstance(due, Due)}
 
@@ -273,7 +269,7 @@ class Outbox:
         return values | {"payload": dump(entry), "next_at": now, "created": now}
 
 
-def _insertion(database: Database) -> Insert:
+def _insertion(database: Database) -> Prepared:
     """Write `INSERT ... SELECT ... WHERE` nothing COMPLETED it `... ON CONFLICT DO NOTHING`."""
     names = ["kind", "pbx", "callid", "extension", "part", "stage", "client", "at", "payload", "state"]
     names += ["next_at", "created", "settled"]
@@ -281,7 +277,7 @@ def _insertion(database: Database) -> Insert:
     same_part = [rows.c[name] == values[name] for name in ("pbx", "callid", "extension", "part")]
     completed = exists(select(rows.c.id).where(*same_part, rows.c.stage == Stage.COMPLETED))
     chosen = select(*values.values()).where(~completed)
-    return database.insert(rows).from_select(names, chosen).on_conflict_do_nothing()
+    return Prepared(database.insert(rows).from_select(names, chosen).on_conflict_do_nothing())
 
 
 def _is(state: ColumnElement[str], which: State) -> ColumnElement[bool]:
@@ -297,11 +293,16 @@ def _lost_its_opener() -> ColumnElement[bool]:
     """Tell whether it is an ACCEPTED whose opener was left out."""
     opener = rows.alias("opener")
     same_part = [opener.c[name] == rows.c[name] for name in ("pbx", "callid", "extension", "part")]
-    left_out = [_is(opener.c.state, State.STALE), opener.c.stage.in_(OPENERS)]
-    return and_(rows.c.stage == Stage.ACCEPTED, exists(select(opener.c.id).where(*same_part, *left_out)))
+    left_out = exists(select(opener.c.id).where(*same_part, *_is_opener_left_out(opener)))
+    return and_(rows.c.stage == Stage.ACCEPTED, left_out)
 
 
-def _changes() -> dict[type[Result], Update]:
+def _is_opener_left_out(table: FromClause) -> tuple[ColumnElement[bool], ...]:
+    opens = or_(*(table.c.stage == stage for stage in OPENERS))
+    return _is(table.c.state, State.STALE), opens
+
+
+def _changes() -> dict[type[Result], Prepared]:
     """Write what is changed in a row (`row`) by each kind of result."""
     free = {"claimed_by": "", "claimed_until": 0.0}
     unsettled = or_(rows.c.state == _WAITING, rows.c.state == State.STALE)
@@ -309,11 +310,11 @@ def _changes() -> dict[type[Result], Update]:
     waits = update(rows).where(rows.c.id == bindparam("row"), rows.c.state == _WAITING)
     tried = {"attempts": rows.c.attempts + 1, "answer": bindparam("said")}
     return {
-        Delivered: ended.values(**free, **tried, state=State.DELIVERED, settled=_NOW),
-        Observed: ended.values(**free, **tried, state=State.OBSERVED, settled=_NOW),
-        Buried: ended.values(**free, **tried, state=State.DEAD, settled=_NOW),
-        Postponed: waits.values(**free, **tried, next_at=bindparam("again")),
-        Returned: waits.values(**free),
+        Delivered: Prepared(ended.values(**free, **tried, state=State.DELIVERED, settled=_NOW)),
+        Observed: Prepared(ended.values(**free, **tried, state=State.OBSERVED, settled=_NOW)),
+        Buried: Prepared(ended.values(**free, **tried, state=State.DEAD, settled=_NOW)),
+        Postponed: Prepared(waits.values(**free, **tried, next_at=bindparam("again"))),
+        Returned: Prepared(waits.values(**free)),
     }
 
 

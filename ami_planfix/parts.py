@@ -28,8 +28,9 @@ from ami_planfix.config.model import Config
 from ami_planfix.contacts.answer import Contacts
 from ami_planfix.contacts.lookup import Limits, Lookup
 from ami_planfix.deliveries import Deliveries
-from ami_planfix.delivery import Delivery, Planfix
+from ami_planfix.delivery import Delivery
 from ami_planfix.delivery import Settings as DeliverySettings
+from ami_planfix.gate import Planfix
 from ami_planfix.makecall import MakeCall
 from ami_planfix.numbering import Numbering
 from ami_planfix.outbox import Outbox
@@ -113,7 +114,7 @@ async def make_parts(config: Config, observe: bool, board: Board, stack: AsyncEx
         api.send_links(recordings.link_in)
     writer = _writer(database, outbox, delivery, recordings)
     pipeline = Pipeline(database, tracker, writer)
-    live = _live(config, tracker, numbering, pipeline, writer, recordings)
+    live = _live(config, tracker, numbering, pipeline, delivery, recordings)
     records = make_records(config, Kept(database, outbox, presence), live, board)
     connection = Connection(settings_of(config.ami), pipeline, greet=_greeting(phones, records))
     writer.attach(connection)
@@ -206,22 +207,9 @@ def _delivery(config: Config, database: Database, outbox: Outbox, planfix: Planf
     return Delivery(database, outbox, planfix, DeliverySettings(each.history == "opened", each.popup_max_age), board)
 
 
-def _writer(
-    database: Database,
-    outbox: Outbox,
-    delivery: Delivery,
-    recordings: Recordings | None,
-) -> Writer:
-    if recordings is None:
-        return Writer(database, outbox, lambda _: delivery.wake())
-    waiting = recordings.waiting
-
-    def written(reports: Iterable[Report]) -> None:
-        delivery.wake()
-        if any(report.recordings for report in reports):
-            waiting.wake()
-
-    return Writer(database, outbox, written, noting=waiting.note)
+def _writer(database: Database, outbox: Outbox, delivery: Delivery, recordings: Recordings | None) -> Writer:
+    noting = [recordings.waiting.noting] if recordings is not None else []
+    return Writer(database, outbox, [*noting, delivery.taking])
 
 
 def _live(
@@ -229,15 +217,20 @@ def _live(
     tracker: Tracker,
     numbering: Numbering,
     pipeline: Pipeline,
-    writer: Writer,
+    delivery: Delivery,
     recordings: Recordings | None,
 ) -> Live:
+    def written(_: Iterable[Report]) -> None:
+        delivery.wake()
+        if recordings is not None:
+            recordings.waiting.wake()
+
     return Live(
         lambda: frozenset(call.callid for call in tracker.live()),
         pipeline.settle,
         lambda: _tracker(config, numbering),
         recordings.waiting.note if recordings is not None else _note_nothing,
-        writer.written,
+        written,
     )
 
 

@@ -13,8 +13,8 @@ read no further until there is room.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Protocol
 
 import structlog
@@ -50,34 +50,32 @@ class Source(Protocol):
         """Read again."""
 
 
-Noting = Callable[[AsyncConnection, Iterable[Report]], Awaitable[None]]
-"""Writes down more about reports, in the transaction in which they are put into the outbox."""
+Take = Callable[[AsyncConnection, Sequence[Report]], Awaitable[None]]
+"""Does more about reports, in the transaction in which they are put into the outbox."""
 
-Written = Callable[[Iterable[Report]], None]
+Companion = Callable[[], AbstractAsyncContextManager[Take]]
+"""Who does that, and goes on from there once the transaction is over: it is open round each."""
 
 
 class Writer:
-    """Writes batches in their order; `written` is called after reports were."""
+    """Writes batches in their order."""
 
     def __init__(
         self,
         database: Database,
         outbox: Outbox,
-        written: Written,
+        companions: Sequence[Companion] = (),
         clock: Callable[[], float] = time.time,
-        noting: Noting | None = None,
     ) -> None:
         self.ended: Counter[tuple[Direction, Outcome]] = Counter()
         """Parts of calls that ended."""
         self.delay = written_histogram()
         """From the event that caused a report until it is on disk."""
-        self.written = written
-        """Tells whoever it concerns that reports were written."""
         self.journal = Journal(outbox.pbx, outbox.owner)
         """What is to be told again after a restart."""
         self._database = database
         self._outbox = outbox
-        self._noting = noting
+        self._companions = companions
         self._clock = clock
         self._unwritten = Gathering()
         self._source: Source | None = None
@@ -171,23 +169,28 @@ class Writer:
 
     async def write(self) -> None:
         """Write all that waits, now; raise StorageError, and keep it."""
-        self._unwritten.gather()
-        batch = self._unwritten.in_hand
         self._writing_since = time.monotonic()
         try:
-            async with self._database.write() as connection:
-                await self.journal.write(connection, batch.rows, batch.gone)
-                await self._outbox.put(connection, batch.reports, self._clock() + self._database.skew)
-                if self._noting is not None and batch.reports:
-                    await self._noting(connection, batch.reports)
+            async with AsyncExitStack() as stack:
+                takes = [await stack.enter_async_context(companion()) for companion in self._companions]
+                connection = await stack.enter_async_context(self._database.write())
+                reports = await self._write(connection, takes)
         finally:
             self._writing_since = None
         self._unwritten.in_hand = Batch()
         self._failing = False
         self._hold_back()
+        self._count(reports)
+
+    async def _write(self, connection: AsyncConnection, takes: Iterable[Take]) -> list[Report]:
+        self._unwritten.gather()
+        batch = self._unwritten.in_hand
+        await self.journal.write(connection, batch.rows, batch.gone)
         if batch.reports:
-            self._count(batch.reports)
-            self.written(batch.reports)
+            await self._outbox.put(connection, batch.reports, self._clock() + self._database.skew)
+            for take in takes:
+                await take(connection, batch.reports)
+        return batch.reports
 
     def _hold_back(self) -> None:
         """Pause or resume the source, by how much waits."""

@@ -1,12 +1,17 @@
 """Makes what many tests need: reports, figures and a pipeline that are whole with as little said as possible."""
 
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from ami_planfix.calls.reports import CallId, Direction, Extension, Outcome, Report, Stage
 from ami_planfix.calls.tracker import Tracker
 from ami_planfix.metrics import Figures, Histogram, Sent, written_histogram
 from ami_planfix.outbox import Outbox
 from ami_planfix.pipeline import Pipeline
 from ami_planfix.storage.database import Database
-from ami_planfix.writing import Writer, Written
+from ami_planfix.writing import Take, Writer
 
 
 def report(
@@ -72,7 +77,21 @@ def some_figures(sent: Sent | None = None) -> Figures:
     )
 
 
-def pipeline_of(database: Database, outbox: Outbox, tracker: Tracker, written: Written) -> tuple[Pipeline, Writer]:
+def pipeline_of(
+    database: Database, outbox: Outbox, tracker: Tracker, written: Callable[[Sequence[Report]], None]
+) -> tuple[Pipeline, Writer]:
     """Make a pipeline with its writer; `written` is called after reports were written."""
-    writer = Writer(database, outbox, written)
+
+    @asynccontextmanager
+    async def telling() -> AsyncIterator[Take]:
+        told: list[Report] = []
+
+        async def take(_: AsyncConnection, reports: Sequence[Report]) -> None:
+            told.extend(reports)
+
+        yield take
+        if told:
+            written(told)
+
+    writer = Writer(database, outbox, [telling])
     return Pipeline(database, tracker, writer), writer

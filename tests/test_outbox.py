@@ -2,8 +2,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.engine import Engine
+from sqlalchemy import text
 
 from ami_planfix.calls.reports import CallId, Outcome, Report, Stage
 from ami_planfix.deliveries import Deliveries
@@ -11,6 +10,7 @@ from ami_planfix.entries import Buried, Delivered, Due, Entry, Postponed, Record
 from ami_planfix.outbox import LEASE, Outbox
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
+from ami_planfix.storage.short_way import short_way
 from tests.making import report
 
 NOW = 1_700_000_010.0
@@ -215,6 +215,13 @@ class TestLeftOut:
         (alone,) = await box.claim(opened=False)
         assert alone.opener is None
 
+    async def test_the_openers_of_several_calls_come_with_theirs(self, box: Box) -> None:
+        calls = [report(callid=f"{number}.1") for number in range(3)]
+        await box.put(*calls)
+        await box.leave_out(NOW)
+        await box.put(*(report(Stage.COMPLETED, callid=one.callid) for one in calls))
+        assert [one.opener and one.opener.entry for one in await box.claim()] == calls
+
     async def test_an_opener_is_delivered_once(self, box: Box) -> None:
         await box.put(RANG, COMPLETED)
         await box.leave_out(NOW)
@@ -320,22 +327,19 @@ async def test_settled_rows_are_removed_in_small_steps_and_waiting_ones_never(bo
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL plans by what the tables hold
 async def test_a_look_at_the_outbox_does_not_read_all_that_was_ever_delivered(box: Box) -> None:
     queries: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith(("SELECT", "UPDATE")):
-            queries.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    await box.claim()
-    await box.next_due()
-    await box.leave_out(NOW)
-    event.remove(Engine, "before_cursor_execute", note)
-    assert len(queries) == 3
-    async with box.database.read() as connection:
+    async with box.database.write() as connection:
+        raw = short_way(connection).driver_connection._conn
+        raw.set_trace_callback(queries.append)
+        await box.outbox.claim(connection, NOW, 20, opened=True)
+        await box.outbox.next_due(connection, 60.0)
+        await box.outbox.leave_out(connection, NOW, NOW)
+        await box.outbox.waits_besides(connection, ())
+        raw.set_trace_callback(None)
+        queries.remove("BEGIN IMMEDIATE")
+        assert len(queries) == 4
         for query in queries:
-            nothing = tuple(1 for _ in range(query.count("?")))
-            plan = list(await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", nothing))
-            assert "SEARCH outbox USING INDEX outbox_" in str(plan), query
+            plan = list(await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}"))
+            assert "SEARCH outbox USING " in str(plan), query
             assert "SCAN" not in str(plan).replace("SCAN CONSTANT ROW", ""), query
 
 
@@ -344,7 +348,9 @@ async def test_each_row_that_waits_is_looked_up_by_its_call_whatever_the_statist
     """They are of a time in which nothing waited: in an outage of Planfix each look took up to 20 seconds."""
     async with await open_database(postgresql_url) as database:
         outbox = Outbox(database)
-        statement = outbox._next_times.compile(dialect=database._engine.dialect, compile_kwargs={"literal_binds": True})
+        statement = outbox._next_times.statement.compile(
+            dialect=database._engine.dialect, compile_kwargs={"literal_binds": True}
+        )
         async with database.write() as connection:
             await outbox.put(connection, [report(callid=f"1700.{number}") for number in range(2000)], NOW)
             await connection.execute(text("UPDATE outbox SET state = 'delivered', settled = 1"))

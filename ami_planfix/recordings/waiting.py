@@ -7,7 +7,8 @@ the outbox in one transaction.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple, assert_never
@@ -28,6 +29,7 @@ from ami_planfix.recordings.patience import Again, GivenUp, Look, Seen, Whole, d
 from ami_planfix.recordings.playback import open_parts
 from ami_planfix.recordings.watching import Watcher
 from ami_planfix.status import Board, State
+from ami_planfix.writing import Take
 
 log = structlog.get_logger("ami_planfix.recordings")
 
@@ -110,6 +112,20 @@ class Waiting:
     async def note(self, connection: AsyncConnection, reports: Iterable[Report]) -> None:
         """Note which of these reports announce a recording, in the transaction in which they are written."""
         await self._ledger.put(connection, reports)
+
+    @asynccontextmanager
+    async def noting(self) -> AsyncIterator[Take]:
+        """Give what notes them, and look at them once that is written."""
+        announced = False
+
+        async def note(connection: AsyncConnection, reports: Sequence[Report]) -> None:
+            nonlocal announced
+            announced = any(report.recordings for report in reports)
+            await self.note(connection, reports)
+
+        yield note
+        if announced:
+            self.wake()
 
     def wake(self) -> None:
         """Look at what was noted."""
