@@ -64,16 +64,19 @@ class Splitter:
         messages = [message for part in parts if (message := part.strip(b"\r\n"))]
         if len(data) > self._limit and any(len(message) > self._limit for message in messages):
             raise self._too_large()
+        if self._lf:  # a file may have the banners of many connections
+            return self._without_banner(messages) if _BANNER in data else messages
         if self._banner_may_come and messages:
-            self._banner_may_come = self._lf  # a connection begins with its only one, a file may have many
-            if _BANNER in data:
-                messages = self._without_banner(messages)
+            self._banner_may_come = False
+            messages[:1] = self._without_banner(messages[:1])
         return messages
 
     def rest(self) -> bytes:
         """Return the message that was begun and not ended, `b""` if none was."""
         rest = b"".join(self._pieces).strip(b"\r\n")
-        messages = self._without_banner([rest]) if rest else []
+        messages = [rest] if rest else []
+        if self._lf or self._banner_may_come:
+            messages = self._without_banner(messages)
         return messages[0] if messages else b""
 
     def _ends_in(self, data: bytes) -> bool:

@@ -35,6 +35,10 @@ class TestCutting:
         assert cut(STREAM, [place]) == MESSAGES
         assert cut(STREAM, [place], lf=False) == MESSAGES
 
+    @pytest.mark.parametrize("place", range(0, 2 * len(STREAM) + 1, 3))
+    def test_only_what_a_connection_begins_with_is_its_banner(self, place: int) -> None:
+        assert cut(STREAM * 2, [place], lf=False) == cut(STREAM * 2, [], lf=False)
+
     def test_single_bytes_change_nothing(self) -> None:
         assert cut(STREAM, list(range(len(STREAM)))) == MESSAGES
 
