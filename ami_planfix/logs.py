@@ -11,6 +11,7 @@ import sys
 from collections import Counter, deque
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from textwrap import indent
 from typing import TextIO
 
@@ -47,13 +48,20 @@ class Format(StrEnum):
 
 def redact(text: str) -> str:
     """Take what looks like a secret's value out of a text (`token=...`, `Secret: ...`)."""
+    if "=" not in text and ":" not in text:
+        return text
     return _SECRET_TEXT.sub(rf"\1\2{REDACTED}", text)
+
+
+@lru_cache
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Take secrets out of a log line: by the key's name, and where a text spells one."""
     for key, value in event.items():
-        if _SECRET_KEY.search(key) and not isinstance(value, bool | int | None):
+        if _names_a_secret(key) and not isinstance(value, bool | int | None):
             event[key] = REDACTED
         elif isinstance(value, str):
             event[key] = redact(value)
@@ -129,6 +137,9 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
         last.append(_priority_prefix)
     handler = logging.StreamHandler(out)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    # No line tells where in the program it was written, and each would find that out.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
