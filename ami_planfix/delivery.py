@@ -40,7 +40,7 @@ log = structlog.get_logger("ami_planfix.delivery")
 LEAST_PAUSE = 0.05
 """Seconds; what is due at once and cannot be claimed (another daemon has it) must not make us spin."""
 LONGEST_SLEEP = 60.0
-"""Seconds; whatever the clock says, the outbox is looked at now and then while something waits in it."""
+"""Seconds; whatever the clock says, and whatever we believe of it, the outbox is looked at now and then."""
 STORAGE_PAUSE = 1.0
 """Seconds until a failing database is tried again."""
 
@@ -256,9 +256,11 @@ class Delivery:
         return None if due_in is None else max(min(due_in, LONGEST_SLEEP), LEAST_PAUSE)
 
     async def _sleep(self, pause: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
+        try:
+            async with asyncio.timeout(LONGEST_SLEEP if pause is None else pause):
                 await self._woken.wait()
+        except TimeoutError:
+            self._more = True
 
     async def _end(self) -> None:
         self._running = False

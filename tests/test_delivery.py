@@ -224,6 +224,17 @@ class TestTaking:
             await bench.settled(delivered=1, waiting=1)
 
 
+async def test_what_nobody_told_us_of_is_found_all_the_same(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was mended or came back from a stand-in may hold rows of which we know nothing."""
+    monkeypatch.setattr("ami_planfix.delivery.LONGEST_SLEEP", 0.05)
+    async with Bench(database_url).open() as bench:
+        await bench.write(bench.now(COMPLETED))
+        await bench.settled(delivered=1)
+        async with bench.database.write() as connection:
+            await bench.outbox.put(connection, [bench.now(COMPLETED, callid="2.2")], bench.clock())
+        await bench.settled(delivered=2)
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         "fault", [embedded.broken(), embedded.broken(404), embedded.garbage()._replace(status=502)]
