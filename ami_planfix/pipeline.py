@@ -127,13 +127,19 @@ class Pipeline:
 
     async def stop(self, limit: float = 5.0) -> None:
         """Write what was heard, then end; give up after `limit` seconds if the database still fails."""
-        for task in (self._joining, self._standing_back):
-            if task is not None:
-                task.cancel()
+        if self._joining is not None:
+            await asyncio.wait({self._joining}, timeout=JOIN_WITHIN)
+        tasks = [task for task in (self._joining, self._standing_back) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._held is not None:  # cut short: we know these calls in part, for all we know
+            self._withheld.takes_all = True
+            self._let_go()
+            self._withheld.takes_all = False
+            self._withheld.withhold(self._tracker.callids())
         if self._withheld.calls:
             await self._take_last_look()
-        if self._held is not None:
-            self._let_go()
         await self._writer.stop(limit)
 
     # What others heard
@@ -213,11 +219,15 @@ class Pipeline:
             return  # connecting just now
         self._held = []
         kept = self._withheld.emptied()
-        known = await self._learn(since)
+        try:
+            known = await self._learn(since)
+            untold = await self._untold(kept.reports, known) if known else kept.reports
+        except asyncio.CancelledError:
+            self._withheld.extend(kept)
+            raise
         if known is None:
             self._withheld.extend(kept)
         else:
-            untold = await self._untold(kept.reports, known) if known else kept.reports
             self._writer.waiting.reports += untold
             log.info("calls taken over", reports=len(untold))
         self._let_go()

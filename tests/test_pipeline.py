@@ -435,6 +435,35 @@ async def test_who_ends_tells_before_what_nobody_else_will(bench: Bench, monkeyp
     assert await bench.reports() == expected(batch)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+async def test_who_is_told_to_end_while_it_joins_says_nothing_of_what_others_know_better(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, answers: bool
+) -> None:
+    batch = heard(CALLS[0])
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def seniors() -> int:
+        return 1
+
+    async def learn(*_: object) -> None:
+        asked.set()
+        await may_answer.wait()
+
+    await bench.hear(batch[: len(batch) // 2])
+    told = await bench.reports()
+    monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
+    monkeypatch.setattr(pipeline, "learn", learn)
+    monkeypatch.setattr(pipeline, "JOIN_WITHIN", 10.0 if answers else 0.1)
+    bench.pipeline.connected()
+    bench.pipeline.resync(Snapshot(batch[-1].event.at, ()))
+    await asked.wait()
+    stopping = asyncio.create_task(bench.pipeline.stop())
+    if answers:
+        may_answer.set()
+    await stopping
+    assert await bench.reports() == told
+
+
 async def test_stopping_writes_what_was_heard(bench: Bench) -> None:
     batch = heard(CALLS[0])
     bench.pipeline.heard(batch)
