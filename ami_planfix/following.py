@@ -33,7 +33,7 @@ class Following:
         self._seniors: Callable[[], Awaitable[int]] = _unknown
 
     async def begin(self) -> None:
-        """Follow from now on; who follows already is our senior. Waits for the database."""
+        """Follow from now on; who follows already is our senior. Waits for the database, or for `end`."""
         await self.end()
         begun = asyncio.Event()
         self._keeping = asyncio.create_task(self._keep(time.time() + self._database.skew, begun))
@@ -61,6 +61,7 @@ class Following:
                 await asyncio.sleep(AGAIN)
         finally:
             self._seniors = _unknown
+            begun.set()
 
 
 class Withheld:

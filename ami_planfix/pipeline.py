@@ -60,6 +60,9 @@ class Pipeline:
         self._held: list[Heard | Snapshot] | None = None
         """What waits until we have learned what others heard before it."""
         self._joining: asyncio.Task[None] | None = None
+        self._connected_again = False
+        """While we joined: what we joined with was another connection."""
+        self._learning = asyncio.Lock()
         self._ahead: frozenset[bytes] = frozenset()
         self._following = Following(database, writer.journal.pbx)
         self._withheld = Withheld()
@@ -97,9 +100,12 @@ class Pipeline:
 
     def connected(self) -> None:
         """Take note that Asterisk knows us: what others heard meanwhile comes first, then the snapshot that follows."""
-        if self._joining is None:
+        if self._held is None:
             self._held = []
+        if self._joining is None:
             self._joining = asyncio.create_task(self._join())
+        else:
+            self._connected_again = True
 
     def lost(self, at: float) -> None:
         """Take note that nothing is heard: calls stay as they are until the next snapshot."""
@@ -145,15 +151,10 @@ class Pipeline:
     # What others heard
 
     async def _join(self) -> None:
-        seniors = 1  # as long as it cannot be known; without a database nothing can be written either
-        try:
-            async with asyncio.timeout(JOIN_WITHIN):
-                await self._leaving
-                await self._following.begin()
-                seniors = await self._following.seniors()
-        except (StorageError, TimeoutError) as fault:
-            _not_asked(fault)
-        in_part = await self._learn(self._heard_until) is None or seniors > 0
+        in_part = await self._ask_others()
+        while self._connected_again:
+            self._connected_again = False
+            in_part = await self._ask_others()
         self._joining = None
         self._deaf_since = self._heard_until or None
         self._withheld.takes_all = self._snapshot_due = in_part
@@ -162,33 +163,46 @@ class Pipeline:
         if in_part:
             self._leave_to_others(self._tracker.callids())
 
+    async def _ask_others(self) -> bool:
+        """Follow from now on, and learn what others know; tell whether we know the calls that go on in part."""
+        seniors = 1  # as long as it cannot be known; without a database nothing can be written either
+        try:
+            async with asyncio.timeout(JOIN_WITHIN):
+                await self._leaving
+                await self._following.begin()
+                seniors = await self._following.seniors()
+        except (StorageError, TimeoutError) as fault:
+            _not_asked(fault)
+        return await self._learn(self._heard_until) is None or seniors > 0
+
     async def _learn(self, since: float) -> frozenset[CallId] | None:
         """Begin anew with all that is known of the calls that go on, if others know more.
 
         Returns the calls of which that tells; None if others could not be asked.
         """
-        learned: Learned | None = None
-        try:
-            async with asyncio.timeout(JOIN_WITHIN):
-                await self._writer.all_written()
-                learned = await learn(self._database, self._journal, since, self._own_ears)
-        except StorageError as fault:
-            _not_asked(fault)
-            return None
-        except TimeoutError as fault:
-            _not_asked(fault)  # too slow to wait for: what we know is told
-        except Exception:
-            log.exception("others not asked", remedy=_FAULT)
-        if learned is None:
-            return frozenset()
-        silences = self.silences.copy()
-        self._tracker.restart()
-        self._scribe = Scribe()
-        told = await self._replay(learned.heard)
-        self.silences = silences
-        self._ahead = learned.ahead
-        log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
-        return self._tracker.callids() | told
+        async with self._learning:  # each begins anew
+            learned: Learned | None = None
+            try:
+                async with asyncio.timeout(JOIN_WITHIN):
+                    await self._writer.all_written()
+                    learned = await learn(self._database, self._journal, since, self._own_ears)
+            except StorageError as fault:
+                _not_asked(fault)
+                return None
+            except TimeoutError as fault:
+                _not_asked(fault)  # too slow to wait for: what we know is told
+            except Exception:
+                log.exception("others not asked", remedy=_FAULT)
+            if learned is None:
+                return frozenset()
+            silences = self.silences.copy()
+            self._tracker.restart()
+            self._scribe = Scribe()
+            told = await self._replay(learned.heard)
+            self.silences = silences
+            self._ahead = learned.ahead
+            log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
+            return self._tracker.callids() | told
 
     def _leave_to_others(self, calls: Iterable[CallId]) -> None:
         self._withheld.withhold(calls)
@@ -230,7 +244,8 @@ class Pipeline:
         else:
             self._writer.waiting.reports += untold
             log.info("calls taken over", reports=len(untold))
-        self._let_go()
+        if self._joining is None:
+            self._let_go()
 
     async def _untold(self, reports: Sequence[Report], known: frozenset[CallId]) -> list[Report]:
         """Choose what is of calls that nobody else knew: we have learned nothing of them, and nobody ended them."""

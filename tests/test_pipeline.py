@@ -435,6 +435,35 @@ async def test_who_ends_tells_before_what_nobody_else_will(bench: Bench, monkeyp
     assert await bench.reports() == expected(batch)
 
 
+async def test_a_connection_that_is_lost_while_we_join_leaves_the_next_one_to_join_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = heard(CALLS[0])
+    asked, forever = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def following(*_: object) -> AsyncIterator[object]:
+        if not asked.is_set():
+            asked.set()
+            await forever.wait()
+        async with real("", 0.0) as found:
+            yield found
+
+    real = bench.database.following
+    monkeypatch.setattr(bench.database, "following", following)
+    await bench.hear(batch[: len(batch) // 2])
+    bench.pipeline.connected()
+    await asked.wait()
+    bench.pipeline.lost(batch[0].event.at)
+    bench.pipeline.connected()
+    bench.pipeline.heard(batch[len(batch) // 2 :])
+    async with asyncio.timeout(10):
+        while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    await bench.quiet()
+    assert await bench.reports() == expected(batch)
+
+
 @pytest.mark.parametrize("answers", [True, False])
 async def test_who_is_told_to_end_while_it_joins_says_nothing_of_what_others_know_better(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, *, answers: bool
