@@ -193,7 +193,7 @@ class Delivery:
                 async with self._notebook.writing() as note, self._database.write() as connection:
                     self._more |= await note(connection)
                     if self._more:
-                        found = await self._look(connection, here)
+                        found = await self._look(connection)
         except StorageError as fault:
             self._take_back_first = self._more = True
             return _not_written(fault)
@@ -207,9 +207,10 @@ class Delivery:
             self._start(one)
         return self._pause(here, found.next_in, found.places)
 
-    async def _look(self, connection: AsyncConnection, here: float) -> _Found:
+    async def _look(self, connection: AsyncConnection) -> _Found:
         """Look at all that waits."""
-        now = here + self._database.skew
+        here = self._clock()
+        now = here + self._database.skew  # at once: our clock may be moved while we wait for the database
         places = self._places(here)
         ours = {*self._sending.values(), *self._notebook.rows}
         self._more = False

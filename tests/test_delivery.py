@@ -122,6 +122,32 @@ async def bench(database_url: str) -> AsyncIterator[Bench]:
 RANG, ACCEPTED, COMPLETED = Stage.RANG, Stage.ACCEPTED, Stage.COMPLETED
 
 
+async def test_a_clock_that_is_moved_while_we_wait_for_the_database_makes_nobody_elses_reports_due(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, asked = Bench(database_url), list[float]()
+    async with bench.open(start=False):
+        now, write, claim = bench.clock(), bench.database.write, bench.outbox.claim
+        monkeypatch.setattr(type(bench.database), "skew", property(lambda _: -bench.clock.ahead))
+
+        @asynccontextmanager
+        async def moved() -> AsyncIterator[object]:
+            async with write() as connection:
+                bench.clock.ahead -= 3600.0
+                yield connection
+
+        async def claimed(connection: object, at: float, *_: object, **__: object) -> object:
+            asked.append(at)
+            return await claim(connection, at, 20, opened=True)  # type: ignore[arg-type]
+
+        await bench.put(report(Stage.COMPLETED, outcome=Outcome.MISSED))
+        monkeypatch.setattr(bench.database, "write", moved)
+        monkeypatch.setattr(bench.outbox, "claim", claimed)
+        bench.start()
+        await bench.planfix.wait_for(bool)
+    assert abs(asked[0] - now) < 10.0
+
+
 class TestOrder:
     async def test_the_reports_of_a_call_arrive_in_their_order(self, bench: Bench) -> None:
         await bench.put(bench.now(RANG), bench.now(ACCEPTED), bench.now(COMPLETED))

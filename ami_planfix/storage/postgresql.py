@@ -27,8 +27,8 @@ CHECK_EVERY = 10.0
 """Seconds between two looks at the listening connection, and at the server's clock."""
 PARTING = 1.0
 """Seconds that it may take to say that we follow no more."""
-SETTLED = 2.0
-"""Seconds after the server's start until all who follow something have had the time to say so again."""
+SETTLED = 5.0
+"""Seconds after the server's start until all who follow something have said so again, on a busy machine too."""
 _TURNS, _BUCKETS = 0x616D6970, 256
 _LOCK = text("SELECT count(pg_advisory_xact_lock(:turns, bucket)) FROM unnest(CAST(:buckets AS integer[])) AS bucket")
 _FOLLOW = "SELECT pg_advisory_lock_shared($1, $2)"
