@@ -122,6 +122,8 @@ class Pipeline:
             heard = await self._journal.live(connection, self._clock())
         await self._replay(heard)
         log.info("calls followed again", events=len(heard), calls=len(self._tracker.live()))
+        if self._database.is_shared:
+            await self._leave_untold()
         await self._writer.write()
 
     async def run(self) -> None:
@@ -162,6 +164,8 @@ class Pipeline:
         self._withheld.takes_all = False
         if in_part:
             self._leave_to_others(self._tracker.callids())
+        elif self._withheld.calls:  # since the start: nobody else follows them
+            self._leave_to_others(())
 
     async def _ask_others(self) -> bool:
         """Follow from now on, and learn what others know; tell whether we know the calls that go on in part."""
@@ -203,6 +207,13 @@ class Pipeline:
             self._ahead = learned.ahead
             log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
             return self._tracker.callids() | told
+
+    async def _leave_untold(self) -> None:
+        """Withhold what our last run has not told either: it may have known these calls in part, and left them."""
+        waiting = self._writer.waiting
+        told = {report.identity for report in await self._writer.told({report.callid for report in waiting.reports})}
+        self._withheld.withhold(report.callid for report in waiting.reports if report.identity not in told)
+        waiting.reports = self._withheld.sift(waiting.reports)
 
     def _leave_to_others(self, calls: Iterable[CallId]) -> None:
         self._withheld.withhold(calls)

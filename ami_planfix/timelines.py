@@ -23,7 +23,8 @@ class Timeline(NamedTuple):
 
     def delivery_of(self, report: Report) -> Line | None:
         """Find what became of a report, by its identity."""
-        return next((line for line in self.deliveries if line.report and _same(line.report, report)), None)
+        mine = (line for line in self.deliveries if line.report and line.report.identity == report.identity)
+        return next(mine, None)
 
 
 class Timelines:
@@ -52,12 +53,3 @@ class Timelines:
         """Find calls in whose messages a number occurs, oldest first; raise StorageError."""
         async with self._database.read() as connection:
             return await self._journal.find(connection, number, since)
-
-
-def _same(one: Report, other: Report) -> bool:
-    return (one.callid, one.extension, one.part, one.stage) == (
-        other.callid,
-        other.extension,
-        other.part,
-        other.stage,
-    )

@@ -18,9 +18,11 @@ from ami_planfix.calls.tracker import Conclusion
 from ami_planfix.deliveries import Deliveries
 from ami_planfix.errors import StorageError
 from ami_planfix.explain import timeline
+from ami_planfix.following import Following
 from ami_planfix.joining import Learned
 from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
+from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
 from ami_planfix.storage.tables import journal_channels
 from tests.calls.mirror import Mirror
@@ -66,8 +68,10 @@ class Bench:
             try:
                 yield self
             finally:
-                task.cancel()  # as hard as `kill -9` for what is not written yet
-                await asyncio.gather(task, return_exceptions=True)
+                tasks = [one for one in (task, self.pipeline._standing_back) if one is not None]
+                for one in tasks:
+                    one.cancel()  # as hard as `kill -9` for what is not written yet
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def note(self, _reports: Iterable[Report]) -> None:
         self.times_written += 1
@@ -75,7 +79,14 @@ class Bench:
     async def hear(self, batch: Sequence[Heard]) -> None:
         """Let the pipeline hear a batch and write it."""
         self.pipeline.heard(batch)
+        await self.joined()
         await self.quiet()
+
+    async def joined(self) -> None:
+        """Wait until it is known what others heard."""
+        async with asyncio.timeout(10):
+            while self.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
 
     async def quiet(self) -> None:
         """Wait until all is written."""
@@ -377,9 +388,7 @@ async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_
     monkeypatch.setattr(pipeline, "learn", learn)
     bench.pipeline.connected()
     bench.pipeline.resync(Mirror(one.event for one in batch[:cut]).snapshot())
-    async with asyncio.timeout(10):
-        while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+    await bench.joined()
     bench.pipeline.heard(batch[cut:])
     known.clear()
     await bench.pipeline.stop()
@@ -405,9 +414,7 @@ async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
     monkeypatch.setattr(pipeline, "learn", learn)
     bench.pipeline.connected()
-    async with asyncio.timeout(10):
-        while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+    await bench.joined()
     bench.pipeline.resync(Snapshot(batch[-1].event.at, ()))
     assert await bench.reports() == told
     known.clear()
@@ -457,9 +464,7 @@ async def test_a_connection_that_is_lost_while_we_join_leaves_the_next_one_to_jo
     bench.pipeline.lost(batch[0].event.at)
     bench.pipeline.connected()
     bench.pipeline.heard(batch[len(batch) // 2 :])
-    async with asyncio.timeout(10):
-        while bench.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+    await bench.joined()
     await bench.quiet()
     assert await bench.reports() == expected(batch)
 
@@ -491,6 +496,58 @@ async def test_who_is_told_to_end_while_it_joins_says_nothing_of_what_others_kno
         may_answer.set()
     await stopping
     assert await bench.reports() == told
+
+
+async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal has what was heard of a call that was known in part: its replay knows it no better."""
+    batch = heard(CALLS[0])
+    half = len(batch) // 2
+    known = ["a senior"]
+
+    async def seniors(_: Following) -> int:
+        return len(known)
+
+    monkeypatch.setattr(Following, "seniors", seniors)
+    monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
+    async with Bench(database_url).open() as bench:
+        bench.pipeline.connected()
+        await bench.hear(batch[:half])
+        assert await bench.live()
+    async with Bench(database_url).open() as bench:
+        await bench.quiet()
+        assert await bench.reports() == []
+        bench.pipeline.connected()
+        await bench.hear(batch[half:])
+        assert await bench.reports() == []
+        known.clear()
+        await bench.pipeline.stop()
+        assert await bench.reports() == expected(batch)
+
+
+async def test_what_nobody_told_before_a_restart_is_told_if_nobody_else_is_there(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = heard(CALLS[0])
+    known = ["a senior"]
+
+    async def seniors(_: Following) -> int:
+        return len(known)
+
+    monkeypatch.setattr(Following, "seniors", seniors)
+    monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
+    async with Bench(database_url).open() as bench:
+        bench.pipeline.connected()
+        await bench.hear(batch[:-1])
+    known.clear()
+    async with Bench(database_url).open() as bench:
+        bench.pipeline.connected()
+        bench.pipeline.heard(batch[-1:])
+        async with asyncio.timeout(10):
+            while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        assert await bench.reports() == expected(batch)
 
 
 async def test_stopping_writes_what_was_heard(bench: Bench) -> None:

@@ -52,10 +52,7 @@ class Silence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One message about a call that Planfix must get.
-
-    Its identity is (pbx, callid, extension, part, stage): a part is COMPLETED once, whatever its outcome.
-    """
+    """One message about a call that Planfix must get."""
 
     at: float
     """Time of the event that caused it, seconds since the epoch."""
@@ -91,3 +88,8 @@ class Report:
             raise ValueError(f"{self.outcome} with duration {self.duration}, recorded {self.recorded}")
         if self.duration < 0:
             raise ValueError(f"negative duration {self.duration}")
+
+    @property
+    def identity(self) -> tuple[CallId, Extension, int, Stage]:
+        """Tell what makes it one and the same report of its PBX: a part is COMPLETED once, whatever its outcome."""
+        return self.callid, self.extension, self.part, self.stage

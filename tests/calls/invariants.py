@@ -17,7 +17,9 @@ def violations(reports: Iterable[Report], settings: Settings, *, at_end: bool = 
     for report in everything:
         calls[report.callid].append(report)
     found = [
-        f"twice the same: {identity}" for identity, times in Counter(map(_identity, everything)).items() if times > 1
+        f"twice the same: {identity}"
+        for identity, times in Counter(report.identity for report in everything).items()
+        if times > 1
     ]
     for callid, mine in calls.items():
         wrong = _wrong_call(mine, settings)
@@ -29,10 +31,6 @@ def violations(reports: Iterable[Report], settings: Settings, *, at_end: bool = 
         wrong += _wrong_succession(mine)
         found += [f"call {callid}: {what}" for what in wrong]
     return [*found, *map(shown, everything)] if found else []
-
-
-def _identity(report: Report) -> tuple[str, str, int, Stage]:
-    return (report.callid, report.extension, report.part, report.stage)
 
 
 def _wrong_part(part: Sequence[Report], *, at_end: bool) -> list[str]:
