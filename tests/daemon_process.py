@@ -21,6 +21,7 @@ from ami_planfix.config.model import Config
 from ami_planfix.control import request
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix
+from tests.ports import free_port
 
 CAPTURES = Path(__file__).parent / "captures"
 PBX_TOKEN = "token-that-planfix-presents"
@@ -250,14 +251,6 @@ class Process:
 def command_of(home: Home, *arguments: str) -> list[str]:
     """Tell how the daemon is started."""
     return [*LEASH, sys.executable, "-m", "ami_planfix", "run", "-c", str(home.config_file), *arguments]
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def expected(story: str) -> list[str]:

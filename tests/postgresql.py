@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.daemon_process import LEASH, free_port
+from tests.daemon_process import LEASH
+from tests.ports import free_port
 
 DAEMONS_USER = "postgres"
 """Whom the server runs as when we are root, as whom it refuses to run."""

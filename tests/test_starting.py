@@ -10,7 +10,8 @@ from aiohttp import ClientSession
 from ami_planfix.demo.asterisk import Asterisk
 from ami_planfix.demo.planfix import EmbeddedPlanfix
 from tests.conftest import NO_SYNC
-from tests.daemon_process import Place, Process, expected, free_port
+from tests.daemon_process import Place, Process, expected
+from tests.ports import free_port
 from tests.postgresql import PostgreSql, a_postgresql
 
 STORY = "ring_group/ring_all_second_answers"

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from tests.daemon_process import free_port
+from tests.ports import free_port
 
 LIMIT = 30.0
 

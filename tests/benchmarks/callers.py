@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.lab.asterisk import HOST, Asterisk, free_port
+from tests.lab.asterisk import HOST, Asterisk
+from tests.ports import free_port
 
 SCENARIO = Path(__file__).parent / "sipp" / "client.xml"
 PROVIDER_HOST = "127.0.0.2"

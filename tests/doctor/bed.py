@@ -25,7 +25,8 @@ from ami_planfix.demo.planfix import EmbeddedPlanfix
 from ami_planfix.doctor.checkup import CHECKS, examine
 from ami_planfix.doctor.finding import Fault, Finding
 from ami_planfix.doctor.patient import Account, Running, meet, user_name
-from tests.daemon_process import CAPTURES, PBX_TOKEN, free_port
+from tests.daemon_process import CAPTURES, PBX_TOKEN
+from tests.ports import free_port
 
 TELLS = ("Newchannel", "VarSet", "Hangup", "OriginateResponse")
 PHONES = ("PJSIP/101", "PJSIP/102", "PJSIP/provider")

@@ -12,8 +12,9 @@ from aiohttp import web
 from ami_planfix.demo.planfix import broken, refuse, refuse_token
 from ami_planfix.doctor import planfix, reach
 from ami_planfix.doctor.finding import Sign
-from tests.daemon_process import PBX_TOKEN, free_port
+from tests.daemon_process import PBX_TOKEN
 from tests.doctor.bed import Bed, site
+from tests.ports import free_port
 
 
 async def test_all_is_well(bed: Bed) -> None:

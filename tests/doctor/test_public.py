@@ -13,8 +13,8 @@ from aiohttp import ClientSession, web
 
 from ami_planfix.doctor import public
 from ami_planfix.doctor.finding import Sign
-from tests.daemon_process import free_port
 from tests.doctor.bed import Bed, nobody, site
+from tests.ports import free_port
 
 Certify = Callable[[trustme.LeafCert], None]
 

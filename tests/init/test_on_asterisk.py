@@ -15,10 +15,11 @@ from ami_planfix.demo.planfix import EmbeddedPlanfix
 from ami_planfix.doctor.checkup import CHECKS, examine
 from ami_planfix.doctor.patient import meet
 from ami_planfix.init.machine import Machine, Ran
-from tests.daemon_process import Home, free_port
+from tests.daemon_process import Home
 from tests.init.houses import GROUP
 from tests.lab import Lab, install, talk
 from tests.lab.asterisk import DAEMON, LAB, Driver
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asterisk
 

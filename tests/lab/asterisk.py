@@ -19,6 +19,7 @@ from tests.lab import install
 from tests.lab.ami import Ami, connect_when_up
 from tests.lab.sip.codecs import PCMU, RATE, decode, samples_to_wav_data, tone
 from tests.lab.waiting import within
+from tests.ports import free_port
 
 Driver = Literal["pjsip", "chan_sip"]
 HOST = "127.0.0.1"
@@ -53,7 +54,7 @@ class Asterisk:
         self.version = version
         self.driver = driver
         self.ami_host = HOST
-        self.ami_port = free_port(socket.SOCK_STREAM)
+        self.ami_port = free_port()
         self.ami_username = DAEMON.username
         self.ami_secret = DAEMON.secret
         self.sip_address = (HOST, free_port(socket.SOCK_DGRAM))
@@ -216,14 +217,6 @@ def _in_dialect(text: str, version: int) -> str:
     text = re.sub(r"@ON_ANSWER ([\w-]+)@", r"M(\1)" if macros else r"U(macro-\1)", text)
     text = text.replace("@RETURN@", "MacroExit()" if macros else "Return()")
     return text.replace("@ANSWER_RESULT@", "MACRO_RESULT" if macros else "GOSUB_RESULT")
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    """Ask the kernel for a port that nobody uses."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _write_music(path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.daemon_process import free_port
+from tests.ports import free_port
 from tests.recordings.conftest import Certificate, Place
 
 CALLID = "1700000000.1"
