@@ -190,11 +190,9 @@ class Pipeline:
                 async with asyncio.timeout(JOIN_WITHIN):
                     await self._writer.all_written()
                     learned = await learn(self._database, self._journal, since, self._own_ears)
-            except StorageError as fault:
+            except (StorageError, TimeoutError) as fault:
                 _not_asked(fault)
                 return None
-            except TimeoutError as fault:
-                _not_asked(fault)  # too slow to wait for: what we know is told
             except Exception:
                 log.exception("others not asked", remedy=_FAULT)
             if learned is None:

@@ -337,8 +337,9 @@ class TestFailingDatabase:
         assert line["reports"] == len(expected(batch))
 
 
+@pytest.mark.parametrize("fault", [StorageError("away"), TimeoutError()], ids=["away", "too slow"])
 async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_asked(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     batch = heard(CALLS[0])
     asked: asyncio.Queue[None] = asyncio.Queue()
@@ -347,7 +348,7 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
     async def learn(*_: object) -> None:
         asked.put_nowait(None)
         if not may_answer.is_set():
-            raise StorageError("away")
+            raise fault
 
     monkeypatch.setattr(pipeline, "learn", learn)
     bench.pipeline.connected()
