@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 
+from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.reports import CallId, Report
 from ami_planfix.errors import StorageError
 from ami_planfix.storage.database import Database
@@ -65,7 +66,7 @@ class Following:
 
 
 class Withheld:
-    """Reports of calls that we know in part."""
+    """Reports of calls that we know in part, and what the journal must keep as long as nobody else told them."""
 
     def __init__(self) -> None:
         self.calls: dict[CallId, float] = {}
@@ -73,6 +74,7 @@ class Withheld:
         self.takes_all = False
         """Whatever is concluded now is of such calls."""
         self._reports: list[tuple[float, Report]] = []
+        self._gone: list[tuple[float, Uniqueid]] = []
 
     def withhold(self, calls: Iterable[CallId]) -> None:
         """Withhold what is concluded of these from now on."""
@@ -90,43 +92,67 @@ class Withheld:
                 others.append(report)
         return others
 
-    def forget_old(self, live: Collection[CallId]) -> None:
-        """Forget what others have written by now, and calls that have been over for as long."""
+    def hold_on_to(self, gone: Iterable[Uniqueid]) -> list[Uniqueid]:
+        """Keep channels whose journal could go in mind; return them if nothing is withheld.
+
+        What we withhold may never be told by anybody: then whoever follows the PBX next tells it from the journal.
+        """
+        if not (self.calls or self.takes_all):
+            return list(gone)
+        self._gone += [(time.monotonic(), uniqueid) for uniqueid in gone]
+        return []
+
+    def forget_old(self, live: Collection[CallId]) -> list[Uniqueid]:
+        """Forget what others have written by now, and calls that have been over for as long; whose journal can go."""
         self.withhold([call for call in self.calls if call in live])
         old = time.monotonic() - KEPT
         self._reports = [(at, report) for at, report in self._reports if at > old]
         self.calls = {call: seen for call, seen in self.calls.items() if seen > old}
+        gone = [uniqueid for at, uniqueid in self._gone if at <= old or not self.calls]
+        self._gone = [(at, uniqueid) for at, uniqueid in self._gone if at > old and self.calls]
+        return gone
 
     @property
     def reports(self) -> list[Report]:
         """Tell what is withheld."""
         return [report for _, report in self._reports]
 
+    @property
+    def gone(self) -> list[Uniqueid]:
+        """Tell whose journal is kept for it."""
+        return [uniqueid for _, uniqueid in self._gone]
+
     def emptied(self) -> "Withheld":
         """Withhold nothing any more; return what was."""
         was = Withheld()
         was.calls, self.calls = self.calls, {}
         was._reports, self._reports = self._reports, []
+        was._gone, self._gone = self._gone, []
         return was
 
     def extend(self, others: "Withheld") -> None:
         """Withhold these, too."""
         self.calls |= others.calls
         self._reports += others._reports
+        self._gone += others._gone
 
 
 async def stand_back(
     following: Following,
     withheld: Withheld,
     live: Callable[[], Collection[CallId]],
+    forget: Callable[[list[Uniqueid]], None],
     alone: Callable[[], Awaitable[None]],
 ) -> None:
-    """Wait until calls that we know in part are over; call `alone` if nobody else follows them any more."""
+    """Wait until calls that we know in part are over; call `alone` if nobody else follows them any more.
+
+    `forget` is given the channels whose journal can go, since others have told what became of them.
+    """
     while withheld.calls:
         await asyncio.sleep(LOOK_EVERY)
         with suppress(StorageError):
             if await following.seniors():
-                withheld.forget_old(live())
+                forget(withheld.forget_old(live()))
             else:
                 await alone()
 

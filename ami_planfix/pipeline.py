@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 
 from ami_planfix.ami.listening import Heard
-from ami_planfix.calls.events import Event, Snapshot
+from ami_planfix.calls.events import Event, Snapshot, Uniqueid
 from ami_planfix.calls.reports import CallId, Report, Silence, Stage
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
@@ -212,6 +212,7 @@ class Pipeline:
         told = {report.identity for report in await self._writer.told({report.callid for report in waiting.reports})}
         self._withheld.withhold(report.callid for report in waiting.reports if report.identity not in told)
         waiting.reports = self._withheld.sift(waiting.reports)
+        waiting.gone = self._withheld.hold_on_to(waiting.gone)
 
     def _leave_to_others(self, calls: Iterable[CallId]) -> None:
         self._withheld.withhold(calls)
@@ -221,11 +222,13 @@ class Pipeline:
     async def _stand_back(self, since: float) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
         try:
-            await stand_back(self._following, self._withheld, self._tracker.callids, partial(self._take_over, since))
+            alone = partial(self._take_over, since)
+            await stand_back(self._following, self._withheld, self._tracker.callids, self._end_journal, alone)
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
-            self._writer.waiting.reports += self._withheld.emptied().reports
-            self._writer.wake()
+            kept = self._withheld.emptied()
+            self._writer.waiting.reports += kept.reports
+            self._end_journal(kept.gone)
         finally:
             self._standing_back = None
 
@@ -252,6 +255,7 @@ class Pipeline:
             self._withheld.extend(kept)
         else:
             self._writer.waiting.reports += untold
+            self._end_journal(kept.gone)
             log.info("calls taken over", reports=len(untold))
         if self._joining is None:
             self._let_go()
@@ -262,6 +266,10 @@ class Pipeline:
         with suppress(StorageError):
             calls -= _ended(await self._writer.told(calls))
         return [report for report in reports if report.callid in calls]
+
+    def _end_journal(self, gone: Iterable[Uniqueid]) -> None:
+        self._writer.waiting.gone += gone
+        self._writer.wake()
 
     def _own_ears(self) -> list[OwnEar]:
         return [OwnEar(one.event.at, one.raw) for one in self._held or () if isinstance(one, Heard)]
@@ -334,9 +342,9 @@ class Pipeline:
     def _take(self, conclusion: Conclusion, row: Row | None = None) -> None:
         if row is not None:
             self._writer.waiting.rows.append(row)
-        if conclusion.gone:
-            self._writer.waiting.gone += self._scribe.forget(conclusion.gone)
         self._writer.waiting.reports += self._withheld.sift(conclusion.reports)
+        if conclusion.gone:
+            self._writer.waiting.gone += self._withheld.hold_on_to(self._scribe.forget(conclusion.gone))
         self.silences.update(conclusion.silences)
 
 

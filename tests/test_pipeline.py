@@ -527,10 +527,12 @@ async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
         assert await bench.reports() == expected(batch)
 
 
-async def test_what_nobody_told_before_a_restart_is_told_if_nobody_else_is_there(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("unheard", [1, 0], ids=["going on", "over"])
+async def test_what_nobody_told_before_restarts_is_told_if_nobody_else_is_there(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, unheard: int
 ) -> None:
     batch = heard(CALLS[0])
+    before = len(batch) - unheard
     known = ["a senior"]
 
     async def seniors(_: Following) -> int:
@@ -540,15 +542,19 @@ async def test_what_nobody_told_before_a_restart_is_told_if_nobody_else_is_there
     monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
     async with Bench(database_url).open() as bench:
         bench.pipeline.connected()
-        await bench.hear(batch[:-1])
+        await bench.hear(batch[:before])
+    async with Bench(database_url).open() as bench:
+        await bench.quiet()
+        assert await bench.reports() == []
     known.clear()
     async with Bench(database_url).open() as bench:
         bench.pipeline.connected()
-        bench.pipeline.heard(batch[-1:])
+        bench.pipeline.heard(batch[before:])
         async with asyncio.timeout(10):
             while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         assert await bench.reports() == expected(batch)
+        assert await bench.live() == []
 
 
 async def test_stopping_writes_what_was_heard(bench: Bench) -> None:
