@@ -124,7 +124,6 @@ class Connection(Asking):
             link.set_reading(False)
         self._status = self._status._replace(connected_since=time.time(), synced_at=None, last_error="")
         log.info("ami connected", host=self._settings.host, port=self._settings.port, banner=link.banner)
-        self._ears.connected()
         self._start(self._greet())
         self._start(self._watch(link))
         try:

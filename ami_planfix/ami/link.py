@@ -80,6 +80,8 @@ async def open_link(settings: AmiSettings, ears: Ears) -> "Link":
         return link
     if link is not None:
         link.drop(error)
+        if link.is_let_in:
+            ears.lost(time.time())
     raise error
 
 
@@ -156,6 +158,8 @@ class Link(asyncio.Protocol):
         self.gone: asyncio.Future[AmiError] = loop.create_future()
         self.heard_at = loop.time()
         self.expected: dict[str, asyncio.Future[Message]] = {}
+        self.is_let_in = False
+        """Asterisk knows us: what comes is heard."""
         self._manager = manager
         self._ears = ears
         self._clock = loop.time
@@ -209,7 +213,10 @@ class Link(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise NotConnected("the connection to Asterisk is just being closed; nothing was sent")
         self._transport.write(message)
-        return Pending(action, self._waiting).answered
+        pending = Pending(action, self._waiting)
+        if action["Action"] == "Login":
+            pending.on_complete = self._let_in
+        return pending.answered
 
     def close(self) -> None:
         """Say goodbye and close, once all is written; the Manager calls it too, before it has a connection."""
@@ -276,6 +283,11 @@ class Link(asyncio.Protocol):
         # The Manager's one timer; its own `close` would close us again.
         if self._manager.pinger is not None:
             self._manager.pinger.cancel()
+
+    def _let_in(self, _: list[Message]) -> None:
+        # At this point of the stream: who waits for the answer gets it when many events may have come after it.
+        self.is_let_in = True
+        self._ears.connected()
 
     def _is_answer(self, raw: bytes) -> bool:
         """Give a message to the action that waits for it; True if it is no event to be heard besides."""

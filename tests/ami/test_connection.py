@@ -188,6 +188,31 @@ class TestStayingConnected:
         assert "hush" not in str(logs)
         assert asterisk.connections == 1
 
+    async def test_what_comes_with_the_logins_answer_is_heard_after_it(self, asterisk: Asterisk, diary: Diary) -> None:
+        """As long as we have not joined those who listen already, an event must not be taken for all there was."""
+        asterisk.answers["login"] = lambda action: [
+            b"Response: Success\r\nActionID: " + action.get("ActionID").encode(),
+            newchannel(1),
+        ]
+        async with connected(asterisk, diary, wait=False):
+            await diary.until(lambda: len(diary.entries) >= 2)
+        assert diary.entries[:2] == ["connected", "Newchannel"]
+
+    async def test_who_was_let_in_too_late_has_lost_the_connection(
+        self, asterisk: Asterisk, diary: Diary, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        patience = 0.3
+
+        def connected_slowly() -> None:
+            monkeypatch.undo()
+            time.sleep(1.1 * patience)  # a machine that has too much to do
+            diary.connected()
+
+        monkeypatch.setattr(diary, "connected", connected_slowly)
+        async with connected(asterisk, diary, patience=patience):
+            pass
+        assert diary.entries[:4] == ["connected", "lost", "connected", "resync"]
+
     async def test_a_login_that_is_answered_with_a_list_is_one_answer(self, asterisk: Asterisk, diary: Diary) -> None:
         """A server that is no Asterisk, or a hostile one, must not end the daemon."""
 
