@@ -6,7 +6,7 @@ of it are withheld as long as somebody follows the PBX for longer; then it learn
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
 from ami_planfix.calls.events import Uniqueid
@@ -92,15 +92,15 @@ class Withheld:
                 others.append(report)
         return others
 
-    def hold_on_to(self, gone: Iterable[Uniqueid]) -> list[Uniqueid]:
-        """Keep channels whose journal could go in mind; return them if nothing is withheld.
+    def hold_on_to(self, gone: Sequence[Uniqueid], calls: Iterable[CallId]) -> Sequence[Uniqueid]:
+        """Keep in mind channels whose journal could go if such calls are among `calls`, theirs; else return them.
 
         What we withhold may never be told by anybody: then whoever follows the PBX next tells it from the journal.
         """
-        if not (self.calls or self.takes_all):
-            return list(gone)
+        if not self.takes_all and self.calls.keys().isdisjoint(calls):
+            return gone
         self._gone += [(time.monotonic(), uniqueid) for uniqueid in gone]
-        return []
+        return ()
 
     def forget_old(self, live: Collection[CallId]) -> list[Uniqueid]:
         """Forget what others have written by now, and calls that have been over for as long; whose journal can go."""

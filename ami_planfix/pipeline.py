@@ -212,7 +212,7 @@ class Pipeline:
         told = {report.identity for report in await self._writer.told({report.callid for report in waiting.reports})}
         self._withheld.withhold(report.callid for report in waiting.reports if report.identity not in told)
         waiting.reports = self._withheld.sift(waiting.reports)
-        waiting.gone = self._withheld.hold_on_to(waiting.gone)
+        waiting.gone = list(self._let_end(waiting.gone))
 
     def _leave_to_others(self, calls: Iterable[CallId]) -> None:
         self._withheld.withhold(calls)
@@ -266,6 +266,10 @@ class Pipeline:
         with suppress(StorageError):
             calls -= _ended(await self._writer.told(calls))
         return [report for report in reports if report.callid in calls]
+
+    def _let_end(self, gone: Sequence[Uniqueid]) -> Sequence[Uniqueid]:
+        """Choose the channels whose journal is needed no more, of those of which nothing else is kept."""
+        return self._withheld.hold_on_to(gone, map(self._tracker.callid, gone))
 
     def _end_journal(self, gone: Iterable[Uniqueid]) -> None:
         self._writer.waiting.gone += gone
@@ -344,7 +348,7 @@ class Pipeline:
             self._writer.waiting.rows.append(row)
         self._writer.waiting.reports += self._withheld.sift(conclusion.reports)
         if conclusion.gone:
-            self._writer.waiting.gone += self._withheld.hold_on_to(self._scribe.forget(conclusion.gone))
+            self._writer.waiting.gone += self._let_end(self._scribe.forget(conclusion.gone))
         self.silences.update(conclusion.silences)
 
 

@@ -1,15 +1,17 @@
 """Who follows a PBX for longer: seen by all daemons on a server, also after it was gone, whoever comes back first."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
 
 import pytest
 
-from ami_planfix.calls.events import Newchannel
+from ami_planfix.calls.events import Newchannel, Uniqueid
+from ami_planfix.calls.reports import CallId
 from ami_planfix.errors import StorageError
-from ami_planfix.following import Following
+from ami_planfix.following import KEPT, Following, Withheld
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
 from tests.calls.mirror import Mirror
@@ -33,6 +35,19 @@ async def databases(server: PostgreSql) -> AsyncIterator[tuple[Database, Databas
     url = server.database()
     async with await open_database(url) as one, await open_database(url) as other:
         yield one, other
+
+
+def test_the_journal_is_kept_of_what_is_withheld_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    withheld = Withheld()
+    withheld.withhold([CallId("1.1")])
+    ours, others = [Uniqueid("1.1"), Uniqueid("1.2")], [Uniqueid("1.3")]
+    assert list(withheld.hold_on_to(others, map(CallId, others))) == others
+    assert list(withheld.hold_on_to(ours, map(CallId, ours))) == []
+    assert withheld.forget_old([]) == []
+    later = time.monotonic() + KEPT
+    monkeypatch.setattr("ami_planfix.following.time", SimpleNamespace(monotonic=lambda: later))
+    assert withheld.forget_old([]) == ours
+    assert withheld.gone == []
 
 
 async def test_alone_with_a_file(tmp_path: object) -> None:

@@ -76,6 +76,7 @@ class Tracker:
     def __init__(self, directory: Directory, settings: Settings = DEFAULT_SETTINGS) -> None:
         self._directory = directory
         self._settings = settings
+        self._prefix = f"{settings.pbx}-" if settings.pbx else ""
         self.restart()
 
     def restart(self) -> None:
@@ -86,7 +87,7 @@ class Tracker:
         self._beginnings = Beginnings(
             directory,
             self._register,
-            prefix=f"{settings.pbx}-" if settings.pbx else "",
+            prefix=self._prefix,
             choices=Choices(settings.transfers_each, settings.missed_each, settings.attributes),
         )
         self._hearing = Hearing(self._pbx, directory, self._register, self._beginnings)
@@ -139,10 +140,13 @@ class Tracker:
 
     def callids(self) -> frozenset[CallId]:
         """Tell of which calls something is known: those that go on, and what may become of the channels that exist."""
-        prefix = f"{self._settings.pbx}-" if self._settings.pbx else ""
         channels = self._pbx.channels.values()
         names = {name for channel in channels for name in (channel.uniqueid, channel.linkedid)}
-        return frozenset({CallId(prefix + name) for name in names} | {call.callid for call in self._register.live()})
+        return frozenset({self.callid(name) for name in names} | {call.callid for call in self._register.live()})
+
+    def callid(self, uniqueid: str) -> CallId:
+        """Tell the id that a call has, or would have, which began with this channel."""
+        return CallId(self._prefix + uniqueid)
 
     # From facts to opinions
 
