@@ -72,7 +72,7 @@ class Withheld:
         self.calls: dict[CallId, float] = {}
         """These calls, and when each was last seen to go on."""
         self.takes_all = False
-        """Whatever is concluded now is of such calls."""
+        """Whatever is concluded now may be of such calls."""
         self._reports: list[tuple[float, Report]] = []
         self._gone: list[tuple[float, Uniqueid]] = []
 
@@ -108,9 +108,14 @@ class Withheld:
         old = time.monotonic() - KEPT
         self._reports = [(at, report) for at, report in self._reports if at > old]
         self.calls = {call: seen for call, seen in self.calls.items() if seen > old}
-        gone = [uniqueid for at, uniqueid in self._gone if at <= old or not self.calls]
-        self._gone = [(at, uniqueid) for at, uniqueid in self._gone if at > old and self.calls]
+        gone = [uniqueid for at, uniqueid in self._gone if at <= old or self.is_over]
+        self._gone = [(at, uniqueid) for at, uniqueid in self._gone if at > old and not self.is_over]
         return gone
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing is withheld any more."""
+        return not (self.calls or self.takes_all)
 
     @property
     def reports(self) -> list[Report]:
@@ -126,6 +131,7 @@ class Withheld:
         """Withhold nothing any more; return what was."""
         was = Withheld()
         was.calls, self.calls = self.calls, {}
+        was.takes_all, self.takes_all = self.takes_all, False
         was._reports, self._reports = self._reports, []
         was._gone, self._gone = self._gone, []
         return was
@@ -133,6 +139,7 @@ class Withheld:
     def extend(self, others: "Withheld") -> None:
         """Withhold these, too."""
         self.calls |= others.calls
+        self.takes_all |= others.takes_all
         self._reports += others._reports
         self._gone += others._gone
 
@@ -148,7 +155,7 @@ async def stand_back(
 
     `forget` is given the channels whose journal can go, since others have told what became of them.
     """
-    while withheld.calls:
+    while not withheld.is_over:
         await asyncio.sleep(LOOK_EVERY)
         with suppress(StorageError):
             if await following.seniors():

@@ -69,8 +69,6 @@ class Pipeline:
         self._standing_back: asyncio.Task[None] | None = None
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._leaving.set_result(None)
-        self._snapshot_due = False
-        """The first snapshot after joining tells of calls that others know better."""
         self._deaf_since: float | None = None
         """When the last event happened before this connection, until its first snapshot."""
         self._settled: set[CallId] = set()
@@ -146,7 +144,7 @@ class Pipeline:
             self._let_go()
             self._withheld.takes_all = False
             self._withheld.withhold(self._tracker.callids())
-        if self._withheld.calls:
+        if not self._withheld.is_over:
             await self._take_last_look()
         await self._writer.stop(limit)
 
@@ -159,13 +157,13 @@ class Pipeline:
             in_part = await self._ask_others()
         self._joining = None
         self._deaf_since = self._heard_until or None
-        self._withheld.takes_all = self._snapshot_due = in_part
+        # Until the first snapshot anything may be heard of calls that began before: the stream may be late.
+        self._withheld.takes_all = in_part
         self._let_go()
-        self._withheld.takes_all = False
         if in_part:
-            self._leave_to_others(self._tracker.callids())
-        elif self._withheld.calls:  # since the start: nobody else follows them
-            self._leave_to_others(())
+            self._withheld.withhold(self._tracker.callids())
+        if not self._withheld.is_over and self._standing_back is None:
+            self._standing_back = asyncio.create_task(self._stand_back(self._heard_until))
 
     async def _ask_others(self) -> bool:
         """Follow from now on, and learn what others know; tell whether we know the calls that go on in part."""
@@ -213,11 +211,6 @@ class Pipeline:
         self._withheld.withhold(report.callid for report in waiting.reports if report.identity not in told)
         waiting.reports = self._withheld.sift(waiting.reports)
         waiting.gone = list(self._let_end(waiting.gone))
-
-    def _leave_to_others(self, calls: Iterable[CallId]) -> None:
-        self._withheld.withhold(calls)
-        if self._standing_back is None:
-            self._standing_back = asyncio.create_task(self._stand_back(self._heard_until))
 
     async def _stand_back(self, since: float) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
@@ -316,18 +309,15 @@ class Pipeline:
         self._take(conclusion, self._scribe.event_row(one.event, one.raw) if conclusion.used else None)
 
     def _see(self, snapshot: Snapshot) -> None:
-        due, self._snapshot_due = self._snapshot_due, False
         if self._deaf_since is not None:
             snapshot, self._deaf_since = snapshot._replace(heard_until=self._deaf_since), None
-        before = self._tracker.callids() if due else frozenset()
-        taking, self._withheld.takes_all = self._withheld.takes_all, self._withheld.takes_all or due
         conclusion = self._reconcile(snapshot)
         left = tuple(report for report in conclusion.reports if report.callid not in self._settled)
         self._settled.clear()
         self._take(conclusion._replace(reports=left), self._scribe.resync_row(snapshot) if conclusion.used else None)
-        self._withheld.takes_all = taking
-        if due:
-            self._leave_to_others(self._tracker.callids() - before)
+        if self._withheld.takes_all:
+            self._withheld.takes_all = False
+            self._withheld.withhold(self._tracker.callids())
 
     def _handle(self, event: Event) -> Conclusion:
         try:
