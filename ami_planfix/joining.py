@@ -19,6 +19,8 @@ PATIENCE = 0.5
 LOOK_EVERY = 0.05
 SLACK = 2.0
 """Seconds before our last event from which on others may have heard more."""
+LATEST = 30.0
+"""Seconds by which our connection may be late: one that is later counts as lost (`ami.connection`)."""
 _FEW = 500
 
 
@@ -35,7 +37,9 @@ class Learned(NamedTuple):
     heard: list[Event | Snapshot]
     """All of the calls that go on, in order, up to where we listen again."""
     ahead: frozenset[bytes]
-    """Messages in it that may reach us still: whoever wrote them was quicker."""
+    """Messages in it that may reach us still: whoever wrote them was quicker, or our connection is late."""
+    until: float
+    """Time of an event after which none of them comes any more, seconds since the epoch."""
 
 
 async def learn(
@@ -60,7 +64,9 @@ async def learn(
         rows = rows[:cut]
     elif mine:
         rows = [row for row in rows if row.at < mine[0].at]
-    return Learned(journal.read(rows, told.channels), frozenset(row.raw for row in rows[-_FEW:]))
+    until = max((row.at for row in rows), default=0.0)
+    ahead = frozenset(row.raw for row in rows if row.at > until - LATEST)
+    return Learned(journal.read(rows, told.channels), ahead, until + SLACK)
 
 
 async def _meet(database: Database, journal: Journal, own: Callable[[], Sequence[OwnEar]]) -> None:

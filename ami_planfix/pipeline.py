@@ -64,6 +64,7 @@ class Pipeline:
         """While we joined: what we joined with was another connection."""
         self._learning = asyncio.Lock()
         self._ahead: frozenset[bytes] = frozenset()
+        self._ahead_until = 0.0
         self._following = Following(database, writer.journal.pbx)
         self._withheld = Withheld()
         self._standing_back: asyncio.Task[None] | None = None
@@ -200,7 +201,7 @@ class Pipeline:
             self._scribe = Scribe()
             told = await self._replay(learned.heard)
             self.silences = silences
-            self._ahead = learned.ahead
+            self._ahead, self._ahead_until = learned.ahead, learned.until
             log.info("heard what others heard", events=len(learned.heard), calls=len(self._tracker.live()))
             return self._tracker.callids() | told
 
@@ -302,8 +303,11 @@ class Pipeline:
     # From events to rows
 
     def _hear(self, one: Heard) -> None:
-        if one.raw in self._ahead:
-            return
+        if self._ahead:
+            if one.raw in self._ahead:
+                return
+            if one.event.at > self._ahead_until:
+                self._ahead = frozenset()
         conclusion = self._handle(one.event)
         self._heard_until = one.event.at
         self._take(conclusion, self._scribe.event_row(one.event, one.raw) if conclusion.used else None)

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,8 +13,8 @@ from ami_planfix import pipeline, writing
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
 from ami_planfix.ami.listening import Heard
-from ami_planfix.calls.events import Event, Snapshot
-from ami_planfix.calls.reports import Report
+from ami_planfix.calls.events import Event, Hangup, Snapshot
+from ami_planfix.calls.reports import CallId, Report
 from ami_planfix.calls.tracker import Conclusion
 from ami_planfix.deliveries import Deliveries
 from ami_planfix.errors import StorageError
@@ -24,10 +25,11 @@ from ami_planfix.journal import Journal
 from ami_planfix.outbox import Outbox
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
-from ami_planfix.storage.tables import journal_channels
+from ami_planfix.storage.tables import journal, journal_channels
 from tests.calls.mirror import Mirror
 from tests.calls.playing import lines, tracker_of
 from tests.calls.story import CAPTURES
+from tests.load.recorded import copy_of
 from tests.making import pipeline_of
 
 OWNER = "daemon"
@@ -383,7 +385,7 @@ async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_
         return len(known)
 
     async def learn(*_: object) -> Learned | None:
-        return None if known else Learned([one.event for one in batch], frozenset())
+        return None if known else Learned([one.event for one in batch], frozenset(), 0.0)
 
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
     monkeypatch.setattr(pipeline, "learn", learn)
@@ -394,6 +396,28 @@ async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_
     known.clear()
     await bench.pipeline.stop()
     assert await bench.reports() == expected(batch)
+
+
+async def test_what_reaches_us_later_than_it_was_learned_is_not_heard_twice(bench: Bench) -> None:
+    """Others wrote it while our connection was late, more than the few messages on which we may overlap."""
+    begin = time.time() - 20.0
+    copies = [copy_of("ring_group/ring_all_second_answers", tag, begin, 1.0) for tag in range(40)]
+    told = sorted(one for copy in copies for one in copy)
+    batch = [Heard(event, raw) for at, raw in told if (event := decode(raw, at))]
+    cut = next(number for number, one in enumerate(batch) if isinstance(one.event, Hangup))
+    outbox = Outbox(bench.database, owner="other")
+    other, writer = pipeline_of(bench.database, outbox, tracker_of(), lambda _: None)
+    other.heard(batch[:cut])
+    await writer.write()
+    bench.pipeline.connected()
+    await bench.joined()
+    await bench.hear(batch[: cut - 1])
+    mine = select(func.count()).select_from(journal).where(journal.c.owner == OWNER)
+    async with bench.database.read() as connection:
+        assert (await connection.execute(mine)).scalar_one() == 0
+    await bench.hear(batch[cut - 1 :])
+    reports = await bench.writer.told(CallId(callid) for copy in copies for callid in copy.ids)
+    assert sorted(lines(reports)) == sorted(expected(batch))
 
 
 async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
@@ -407,7 +431,7 @@ async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
         return len(known)
 
     async def learn(*_: object) -> Learned | None:
-        return None if known else Learned([one.event for one in another], frozenset())
+        return None if known else Learned([one.event for one in another], frozenset(), 0.0)
 
     await bench.hear(batch[:-6])
     told = await bench.reports()
