@@ -225,7 +225,7 @@ class Beginnings:
         """Begin a call with an outsider whom an employee's phone rings for or talks with, though none has begun.
 
         Rule 25: an Originate dialled the client first. And what is left to do if the events of the beginning
-        were lost: a line whose state was Ring called us, any other was called.
+        were lost: a line whose state was Ring called us, or one that is up and first among those that are linked.
         """
         if not line.alive or self._register.stands_for_a_call(line):
             return
@@ -238,7 +238,8 @@ class Beginnings:
             return  # an outside leg of a client's call (rules 9, 20)
         if not any(one.extension is not None and not one.spies for one in (*heard, *ringing(line))):
             return
-        came_in = dial is None and line.first.state != events.DOWN
+        is_first = events.Uniqueid(line.first.linkedid) == line.uniqueid
+        came_in = dial is None and line.first.state != events.DOWN and is_first
         call = self._follow(line, Direction.INCOMING if came_in else Direction.OUTGOING, moment)
         moment.note("call {} with {} found under way (rule 25)", call.callid, call.phone)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ami_planfix.calls.reports import Direction
 from tests.calls.memory import left_in, objects
 from tests.calls.story import CAPTURES, differences, heard, load, names, shown
 
@@ -19,6 +20,17 @@ def test_a_story_gives_the_reports_that_the_rules_demand(name: str) -> None:
 def test_a_story_heard_again_gives_the_same_reports(name: str) -> None:
     story = load(name)
     assert story.clean_run() == story.clean_run()
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.startswith(("outgoing/", "makecall/"))])
+def test_an_outgoing_call_is_no_incoming_one_wherever_we_begin_to_listen(name: str) -> None:
+    story = load(name)
+    outgoing = {report.callid for report in story.clean_run() if report.direction is Direction.OUTGOING}
+    for missed in range(1, len(story.events)):
+        reports = heard(story.tracker(), story.events[missed:])
+        assert not [
+            report for report in reports if report.callid in outgoing and report.direction is not Direction.OUTGOING
+        ], missed
 
 
 def test_all_stories_one_after_another_leave_no_object_behind() -> None:
