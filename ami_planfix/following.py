@@ -33,11 +33,14 @@ class Following:
         self._keeping: asyncio.Task[None] | None = None
         self._seniors: Callable[[], Awaitable[int]] = _unknown
 
-    async def begin(self) -> None:
-        """Follow from now on; who follows already is our senior. Waits for the database, or for `end`."""
+    async def begin(self, since: float) -> None:
+        """Follow `since` then, by our clock; who has done so before is our senior.
+
+        Waits for the database, or for `end`.
+        """
         await self.end()
         begun = asyncio.Event()
-        self._keeping = asyncio.create_task(self._keep(time.time() + self._database.skew, begun))
+        self._keeping = asyncio.create_task(self._keep(since + self._database.skew, begun))
         await begun.wait()
 
     async def end(self) -> None:

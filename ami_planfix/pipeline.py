@@ -60,6 +60,7 @@ class Pipeline:
         self._held: list[Heard | Snapshot] | None = None
         """What waits until we have learned what others heard before it."""
         self._joining: asyncio.Task[None] | None = None
+        self._listening_since = 0.0
         self._connected_again = False
         """While we joined: what we joined with was another connection."""
         self._learning = asyncio.Lock()
@@ -97,8 +98,9 @@ class Pipeline:
         """Take note that all is reported of these calls, which ended unheard: the next snapshot adds nothing."""
         self._settled.update(callids)
 
-    def connected(self) -> None:
+    def connected(self, since: float) -> None:
         """Take note that Asterisk knows us: what others heard meanwhile comes first, then the snapshot that follows."""
+        self._listening_since = since
         if self._held is None:
             self._held = []
         if self._joining is None:
@@ -168,15 +170,22 @@ class Pipeline:
 
     async def _ask_others(self) -> bool:
         """Follow from now on, and learn what others know; tell whether we know the calls that go on in part."""
-        seniors = 1  # as long as it cannot be known; without a database nothing can be written either
         try:
             async with asyncio.timeout(JOIN_WITHIN):
                 await self._leaving
-                await self._following.begin()
-                seniors = await self._following.seniors()
+                await self._following.begin(self._listening_since)
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
-        return await self._learn(self._heard_until) is None or seniors > 0
+            return True  # it cannot be known; without a database nothing can be written either
+        if await self._learn(self._heard_until) is None:
+            return True
+        try:
+            async with asyncio.timeout(JOIN_WITHIN):
+                # Only now: who has listened for longer may have been slower to say so.
+                return await self._following.seniors() > 0
+        except (StorageError, TimeoutError) as fault:
+            _not_asked(fault)
+            return True
 
     async def _learn(self, since: float) -> frozenset[CallId] | None:
         """Begin anew with all that is known of the calls that go on, if others know more.

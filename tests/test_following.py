@@ -53,7 +53,7 @@ def test_the_journal_is_kept_of_what_is_withheld_and_no_longer(monkeypatch: pyte
 async def test_alone_with_a_file(tmp_path: object) -> None:
     async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
         alone = Following(database, PBX)
-        await alone.begin()
+        await alone.begin(100.0)
         assert await alone.seniors() == 0
         await alone.end()
 
@@ -63,16 +63,16 @@ class TestOnAServer:
     async def test_who_began_later_has_the_others_for_seniors(self, databases: tuple[Database, Database]) -> None:
         async with AsyncExitStack() as stack:
             found = []
-            for since, database in ((300.0, databases[0]), (100.0, databases[1]), (200.0, databases[0])):
+            for since, database in ((1.8e9, databases[0]), (1.7e9, databases[1]), (1.7e9 + 0.01, databases[0])):
                 found.append((await stack.enter_async_context(database.following(PBX, since)))[0])
-            elsewhere = (await stack.enter_async_context(databases[0].following("another", 400.0)))[0]
+            elsewhere = (await stack.enter_async_context(databases[0].following("another", 1.9e9)))[0]
             assert [await seniors() for seniors in found] == [2, 0, 1]
             assert await elsewhere() == 0
 
     async def test_who_ends_is_seen_to_be_gone(self, databases: tuple[Database, Database]) -> None:
         senior, junior = (Following(database, PBX) for database in databases)
-        await senior.begin()
-        await junior.begin()
+        await senior.begin(100.0)
+        await junior.begin(200.0)
         assert await junior.seniors() == 1
         await senior.end()
         assert await junior.seniors() == 0
@@ -81,12 +81,11 @@ class TestOnAServer:
         await junior.end()
 
     async def test_seniority_outlives_the_server(
-        self, server: PostgreSql, databases: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+        self, server: PostgreSql, databases: tuple[Database, Database]
     ) -> None:
         senior, junior = (Following(database, PBX) for database in databases)
-        await senior.begin()
-        monkeypatch.setattr("ami_planfix.following.time", SimpleNamespace(time=lambda: 2e9))
-        await junior.begin()
+        await senior.begin(100.0)
+        await junior.begin(200.0)
         await asyncio.to_thread(server.stop, "immediate")
         with pytest.raises(StorageError):
             await junior.seniors()

@@ -211,7 +211,7 @@ class TestRestart:
         await bench.hear(batch[:talking])
         deaf_since = batch[talking - 1].event.at
         later = [one._replace(event=replace(one.event, at=deaf_since + 600 + one.event.at % 1)) for one in another]
-        bench.pipeline.connected()
+        bench.pipeline.connected(time.time())
         bench.pipeline.heard(later)
         bench.pipeline.resync(Mirror(one.event for one in later).snapshot())
         async with asyncio.timeout(10):
@@ -353,7 +353,7 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
             raise fault
 
     monkeypatch.setattr(pipeline, "learn", learn)
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     bench.pipeline.heard(batch)
     for _ in range(3):  # it asks once more only after what it held was let go
         await asked.get()
@@ -363,6 +363,24 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
         while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     assert await bench.reports() == expected(batch)
+
+
+async def test_who_has_listened_for_longer_tells_also_if_it_was_slower_to_say_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[str] = []
+
+    async def seniors() -> int:
+        return len(known)
+
+    async def learn(*_: object) -> None:
+        known.append("a senior")
+
+    monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
+    monkeypatch.setattr(pipeline, "learn", learn)
+    bench.pipeline.connected(time.time())
+    await bench.hear(heard(CALLS[0]))
+    assert await bench.reports() == []
 
 
 @pytest.mark.parametrize(
@@ -389,7 +407,7 @@ async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_
 
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
     monkeypatch.setattr(pipeline, "learn", learn)
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     bench.pipeline.resync(Mirror(one.event for one in batch[:cut]).snapshot())
     await bench.joined()
     bench.pipeline.heard(batch[cut:])
@@ -409,7 +427,7 @@ async def test_what_reaches_us_later_than_it_was_learned_is_not_heard_twice(benc
     other, writer = pipeline_of(bench.database, outbox, tracker_of(), lambda _: None)
     other.heard(batch[:cut])
     await writer.write()
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     await bench.joined()
     await bench.hear(batch[: cut - 1])
     mine = select(func.count()).select_from(journal).where(journal.c.owner == OWNER)
@@ -438,7 +456,7 @@ async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
     assert any(line.startswith("COMPLETED") for line in told)
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
     monkeypatch.setattr(pipeline, "learn", learn)
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     await bench.joined()
     bench.pipeline.resync(Snapshot(batch[-1].event.at, ()))
     assert await bench.reports() == told
@@ -456,7 +474,7 @@ async def test_who_ends_tells_before_what_nobody_else_will(bench: Bench, monkeyp
 
     known = ["a senior"]
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     bench.pipeline.heard(batch)
     async with asyncio.timeout(10):
         while not bench.pipeline._withheld.reports:  # noqa: ASYNC110 - it tells nobody
@@ -484,10 +502,10 @@ async def test_a_connection_that_is_lost_while_we_join_leaves_the_next_one_to_jo
     real = bench.database.following
     monkeypatch.setattr(bench.database, "following", following)
     await bench.hear(batch[: len(batch) // 2])
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     await asked.wait()
     bench.pipeline.lost(batch[0].event.at)
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     bench.pipeline.heard(batch[len(batch) // 2 :])
     await bench.joined()
     await bench.quiet()
@@ -513,7 +531,7 @@ async def test_who_is_told_to_end_while_it_joins_says_nothing_of_what_others_kno
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
     monkeypatch.setattr(pipeline, "learn", learn)
     monkeypatch.setattr(pipeline, "JOIN_WITHIN", 10.0 if answers else 0.1)
-    bench.pipeline.connected()
+    bench.pipeline.connected(time.time())
     bench.pipeline.resync(Snapshot(batch[-1].event.at, ()))
     await asked.wait()
     stopping = asyncio.create_task(bench.pipeline.stop())
@@ -537,13 +555,13 @@ async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
     monkeypatch.setattr(Following, "seniors", seniors)
     monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
     async with Bench(database_url).open() as bench:
-        bench.pipeline.connected()
+        bench.pipeline.connected(time.time())
         await bench.hear(batch[:half])
         assert await bench.live()
     async with Bench(database_url).open() as bench:
         await bench.quiet()
         assert await bench.reports() == []
-        bench.pipeline.connected()
+        bench.pipeline.connected(time.time())
         await bench.hear(batch[half:])
         assert await bench.reports() == []
         known.clear()
@@ -565,14 +583,14 @@ async def test_what_nobody_told_before_restarts_is_told_if_nobody_else_is_there(
     monkeypatch.setattr(Following, "seniors", seniors)
     monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
     async with Bench(database_url).open() as bench:
-        bench.pipeline.connected()
+        bench.pipeline.connected(time.time())
         await bench.hear(batch[:before])
     async with Bench(database_url).open() as bench:
         await bench.quiet()
         assert await bench.reports() == []
     known.clear()
     async with Bench(database_url).open() as bench:
-        bench.pipeline.connected()
+        bench.pipeline.connected(time.time())
         bench.pipeline.heard(batch[before:])
         async with asyncio.timeout(10):
             while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody

@@ -1,6 +1,7 @@
 """Which of several daemons on one database tells what concerns them all: the one that has been there longest."""
 
 import asyncio
+import time
 
 from ami_planfix.errors import StorageError
 from ami_planfix.following import Following
@@ -18,7 +19,7 @@ class Leading:
     async def leads(self) -> bool:
         """Tell whether it is this one; who cannot know is not."""
         if self._beginning is None:
-            self._beginning = asyncio.create_task(self._following.begin())
+            self._beginning = asyncio.create_task(self._following.begin(time.time()))
         try:
             return await self._following.seniors() == 0
         except StorageError:

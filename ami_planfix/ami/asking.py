@@ -144,7 +144,7 @@ class Nobody:
     def heard(self, batch: list[Heard]) -> None:
         """Drop them."""
 
-    def connected(self) -> None:
+    def connected(self, since: float) -> None:
         """Drop it."""
 
     def resync(self, snapshot: Snapshot) -> None:

@@ -163,7 +163,7 @@ class Connection(Asking):
         """Ask again after Asterisk has booted: before, it has not had everything."""
         # It also comes at each login, just before the first snapshot, and changes nothing then.
         if self._link is not None and self._status.is_synced:
-            self._ears.connected()
+            self._ears.connected(time.time())
             self._start(self._resync_or_say_so(settle=1.0))
 
     async def _watch(self, link: Link) -> None:

@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from panoramisk.actions import Action
 from panoramisk.manager import Manager
@@ -215,7 +216,7 @@ class Link(asyncio.Protocol):
         self._transport.write(message)
         pending = Pending(action, self._waiting)
         if action["Action"] == "Login":
-            pending.on_complete = self._let_in
+            pending.on_complete = partial(self._let_in, time.time())
         return pending.answered
 
     def close(self) -> None:
@@ -284,10 +285,10 @@ class Link(asyncio.Protocol):
         if self._manager.pinger is not None:
             self._manager.pinger.cancel()
 
-    def _let_in(self, _: list[Message]) -> None:
+    def _let_in(self, since: float, _: list[Message]) -> None:
         # At this point of the stream: who waits for the answer gets it when many events may have come after it.
         self.is_let_in = True
-        self._ears.connected()
+        self._ears.connected(since)
 
     def _is_answer(self, raw: bytes) -> bool:
         """Give a message to the action that waits for it; True if it is no event to be heard besides."""

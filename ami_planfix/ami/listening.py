@@ -31,8 +31,11 @@ class Listener(Protocol):
     def heard(self, batch: list[Heard]) -> None:
         """Take all wanted events that one read brought (a snapshot in between divides them)."""
 
-    def connected(self) -> None:
-        """Take note that Asterisk knows us; again when it says that it has finished booting."""
+    def connected(self, since: float) -> None:
+        """Take note that Asterisk knows us; again when it says that it has finished booting.
+
+        It was asked to `since` then (seconds since the epoch): what happened later is heard.
+        """
 
     def resync(self, snapshot: Snapshot) -> None:
         """Take what exists at this point of the stream."""
@@ -95,9 +98,9 @@ class Ears:
             batch, self._batch = self._batch, []
             self._tell("heard", lambda: self._listener.heard(batch))
 
-    def connected(self) -> None:
-        """Say that the connection stands."""
-        self._tell("connected", self._listener.connected)
+    def connected(self, since: float) -> None:
+        """Say that the connection stands, for which was asked `since` then."""
+        self._tell("connected", lambda: self._listener.connected(since))
 
     def resync(self, snapshot: Snapshot) -> None:
         """Say what exists at this point of the stream."""

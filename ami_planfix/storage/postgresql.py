@@ -31,14 +31,17 @@ SETTLED = 5.0
 """Seconds after the server's start until all who follow something have said so again, on a busy machine too."""
 _TURNS, _BUCKETS = 0x616D6970, 256
 _LOCK = text("SELECT count(pg_advisory_xact_lock(:turns, bucket)) FROM unnest(CAST(:buckets AS integer[])) AS bucket")
-_FOLLOW = "SELECT pg_advisory_lock_shared($1, $2)"
-_UNFOLLOW = "SELECT pg_advisory_unlock_shared($1, $2)"
+_SINCE_BITS = 39
+"""Of an advisory lock's 63: hundredths of a second since 1970, until 2144. The others tell what is followed."""
+_FOLLOW = "SELECT pg_advisory_lock_shared($1)"
+_UNFOLLOW = "SELECT pg_advisory_unlock_shared($1)"
 _SENIORS = (
-    "SELECT CASE WHEN clock_timestamp() > pg_postmaster_start_time() + make_interval(secs => $3) THEN ("
-    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
-    "AND classid = (CAST($1::integer AS bigint) & 4294967295) "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND (CAST(objid AS bigint), pid) < ($2::integer, pg_backend_pid())) END"
+    "SELECT CASE WHEN clock_timestamp() > pg_postmaster_start_time() + make_interval(secs => $2) THEN ("
+    "SELECT count(*) FROM ("
+    "SELECT CAST(classid AS bigint) << 32 | CAST(objid AS bigint) AS key, pid FROM pg_locks "
+    "WHERE locktype = 'advisory' AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS following "
+    "WHERE key >> $3 = $1::bigint >> $3 AND (key, pid) < ($1::bigint, pg_backend_pid())) END"
 )
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 _AWAY = ("08", "57P", "53300")
@@ -110,15 +113,15 @@ async def following(
     itself sees who is gone, at once: it is a lock of a connection of its own. Who has just started again is given
     `SETTLED` seconds for all to come back before they are counted.
     """
-    key = (zlib.crc32(f"following {what}".encode()) - 2**31, int(since))
+    key = zlib.crc32(what.encode()) >> (32 - 63 + _SINCE_BITS) << _SINCE_BITS | round(100 * since)
     async with _kept(url) as (driver, gone):
-        await driver.execute(_FOLLOW, *key)
+        await driver.execute(_FOLLOW, key)
         turn = asyncio.Lock()
 
         async def seniors() -> int:
             while True:
                 async with turn:
-                    found = await driver.fetchval(_SENIORS, *key, SETTLED)
+                    found = await driver.fetchval(_SENIORS, key, SETTLED, _SINCE_BITS)
                 if found is not None:
                     return int(found)
                 await asyncio.sleep(SETTLED / 10)
@@ -129,7 +132,7 @@ async def following(
             # To end the connection is enough, but takes a moment in which we would take ourselves for a senior.
             with suppress(Exception):
                 async with asyncio.timeout(PARTING), turn:
-                    await driver.execute(_UNFOLLOW, *key)
+                    await driver.execute(_UNFOLLOW, key)
 
 
 @asynccontextmanager

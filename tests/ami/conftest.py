@@ -39,7 +39,7 @@ class Diary:
         self.batches.append(batch)
         self.on_heard(batch)
 
-    def connected(self) -> None:
+    def connected(self, since: float) -> None:
         self._write("connected")
 
     def resync(self, snapshot: Snapshot) -> None:

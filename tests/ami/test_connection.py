@@ -203,10 +203,10 @@ class TestStayingConnected:
     ) -> None:
         patience = 0.3
 
-        def connected_slowly() -> None:
+        def connected_slowly(since: float) -> None:
             monkeypatch.undo()
             time.sleep(1.1 * patience)  # a machine that has too much to do
-            diary.connected()
+            diary.connected(since)
 
         monkeypatch.setattr(diary, "connected", connected_slowly)
         async with connected(asterisk, diary, patience=patience):

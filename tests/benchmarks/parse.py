@@ -22,7 +22,7 @@ class Deaf:
         """Count."""
         self.count += len(batch)
 
-    def connected(self) -> None:
+    def connected(self, since: float) -> None:
         """Ignore."""
 
     def resync(self, snapshot: Snapshot) -> None:

@@ -20,7 +20,7 @@ from tests.load.exchange import Listening
 from tests.load.player import Played
 from tests.load.verdict import History
 
-MOST_HISTORIES = 5000
+MOST_HISTORIES = 100_000
 """Of one call that are tried."""
 TAKING = 1.0
 """Seconds that a snapshot may take to be heard."""
