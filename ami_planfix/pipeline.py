@@ -31,6 +31,8 @@ log = structlog.get_logger("ami_planfix.pipeline")
 
 JOIN_WITHIN = 3.0
 """Seconds for which what is heard may wait until it is known what others heard before."""
+MOST_IN_VAIN = 10
+"""Times that a database is asked which is too slow to answer, until we tell what we know: nobody else is there to."""
 LAST_LOOK = 1.0
 """Seconds that we ask at the end whether somebody else follows the calls that we know in part."""
 REPLAYED_AT_ONCE = 200
@@ -69,6 +71,7 @@ class Pipeline:
         self._following = Following(database, writer.journal.pbx)
         self._withheld = Withheld()
         self._standing_back: asyncio.Task[None] | None = None
+        self._asked_in_vain = 0
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._leaving.set_result(None)
         self._deaf_since: float | None = None
@@ -254,9 +257,11 @@ class Pipeline:
         except asyncio.CancelledError:
             self._withheld.extend(kept)
             raise
-        if known is None:
+        self._asked_in_vain = self._asked_in_vain + 1 if known is None else 0
+        if 0 < self._asked_in_vain < MOST_IN_VAIN:
             self._withheld.extend(kept)
         else:
+            self._asked_in_vain = 0
             self._writer.waiting.reports += untold
             self._end_journal(kept.gone)
             log.info("calls taken over", reports=len(untold))

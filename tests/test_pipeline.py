@@ -365,6 +365,28 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
     assert await bench.reports() == expected(batch)
 
 
+async def test_what_others_may_know_more_of_is_told_if_the_database_is_always_too_slow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = heard(CALLS[0])
+    asked = 0
+
+    async def learn(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise TimeoutError
+
+    monkeypatch.setattr(pipeline, "learn", learn)
+    monkeypatch.setattr("ami_planfix.following.LOOK_EVERY", 0.001)
+    bench.pipeline.connected(time.time())
+    await bench.hear(batch)
+    async with asyncio.timeout(10):
+        while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert await bench.reports() == expected(batch)
+    assert asked == 1 + pipeline.MOST_IN_VAIN
+
+
 async def test_who_has_listened_for_longer_tells_also_if_it_was_slower_to_say_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
