@@ -90,6 +90,12 @@ class Bench:
             while self.pipeline._joining is not None:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
 
+    async def told(self) -> None:
+        """Wait until reports are written, and nothing waits."""
+        async with asyncio.timeout(10):
+            while not (self.times_written and not self.writer.backlog):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+
     async def quiet(self) -> None:
         """Wait until all is written."""
         async with asyncio.timeout(10):
@@ -359,9 +365,7 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
         await asked.get()
     assert await bench.reports() == []
     may_answer.set()
-    async with asyncio.timeout(10):
-        while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+    await bench.told()
     assert await bench.reports() == expected(batch)
 
 
@@ -380,9 +384,7 @@ async def test_what_others_may_know_more_of_is_told_if_the_database_is_always_to
     monkeypatch.setattr("ami_planfix.following.LOOK_EVERY", 0.001)
     bench.pipeline.connected(time.time())
     await bench.hear(batch)
-    async with asyncio.timeout(10):
-        while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+    await bench.told()
     assert await bench.reports() == expected(batch)
     assert asked == 1 + pipeline.MOST_IN_VAIN
 
@@ -563,12 +565,9 @@ async def test_who_is_told_to_end_while_it_joins_says_nothing_of_what_others_kno
     assert await bench.reports() == told
 
 
-async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The journal has what was heard of a call that was known in part: its replay knows it no better."""
-    batch = heard(CALLS[0])
-    half = len(batch) // 2
+@pytest.fixture
+def seniors_there(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the seniors of whoever starts on a database that others use too; one to begin with."""
     known = ["a senior"]
 
     async def seniors(_: Following) -> int:
@@ -576,6 +575,15 @@ async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
 
     monkeypatch.setattr(Following, "seniors", seniors)
     monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
+    return known
+
+
+async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
+    database_url: str, seniors_there: list[str]
+) -> None:
+    """The journal has what was heard of a call that was known in part: its replay knows it no better."""
+    batch = heard(CALLS[0])
+    half = len(batch) // 2
     async with Bench(database_url).open() as bench:
         bench.pipeline.connected(time.time())
         await bench.hear(batch[:half])
@@ -586,37 +594,28 @@ async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
         bench.pipeline.connected(time.time())
         await bench.hear(batch[half:])
         assert await bench.reports() == []
-        known.clear()
+        seniors_there.clear()
         await bench.pipeline.stop()
         assert await bench.reports() == expected(batch)
 
 
 @pytest.mark.parametrize("unheard", [1, 0], ids=["going on", "over"])
 async def test_what_nobody_told_before_restarts_is_told_if_nobody_else_is_there(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, unheard: int
+    database_url: str, seniors_there: list[str], unheard: int
 ) -> None:
     batch = heard(CALLS[0])
     before = len(batch) - unheard
-    known = ["a senior"]
-
-    async def seniors(_: Following) -> int:
-        return len(known)
-
-    monkeypatch.setattr(Following, "seniors", seniors)
-    monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
     async with Bench(database_url).open() as bench:
         bench.pipeline.connected(time.time())
         await bench.hear(batch[:before])
     async with Bench(database_url).open() as bench:
         await bench.quiet()
         assert await bench.reports() == []
-    known.clear()
+    seniors_there.clear()
     async with Bench(database_url).open() as bench:
         bench.pipeline.connected(time.time())
         bench.pipeline.heard(batch[before:])
-        async with asyncio.timeout(10):
-            while not (bench.times_written and not bench.writer.backlog):  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
+        await bench.told()
         assert await bench.reports() == expected(batch)
         assert await bench.live() == []
 
