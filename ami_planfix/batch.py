@@ -19,6 +19,8 @@ class Batch:
     rows: list[Row] = field(default_factory=list)
     gone: list[Uniqueid] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    written: list[asyncio.Event] = field(default_factory=list)
+    """Of those who wait for it."""
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.gone) + len(self.reports)
@@ -28,6 +30,7 @@ class Batch:
         self.rows += later.rows
         self.gone += later.gone
         self.reports += later.reports
+        self.written += later.written
 
 
 class Gathering:
@@ -70,12 +73,25 @@ class Gathering:
                 async with asyncio.timeout(LINGER):
                     await self._pressed.wait()
 
+    async def written(self) -> None:
+        """Wait until all of it is."""
+        if self:
+            written = asyncio.Event()
+            (self.waiting or self.in_hand).written.append(written)
+            await written.wait()
+
     def gather(self) -> None:
         """Take all in hand."""
         self.in_hand.extend(self.waiting)
         self.waiting = Batch()
         if not self._presses_always:
             self._pressed.clear()
+
+    def put_down(self) -> None:
+        """Take note that what was in hand is written."""
+        for written in self.in_hand.written:
+            written.set()
+        self.in_hand = Batch()
 
     def give_rows_up(self) -> None:
         """Forget all rows of the journal."""

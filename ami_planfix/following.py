@@ -13,8 +13,9 @@ from ami_planfix.calls.events import Uniqueid
 from ami_planfix.calls.reports import CallId, Report
 from ami_planfix.errors import StorageError
 from ami_planfix.storage.database import Database
+from ami_planfix.storage.postgresql import Company
 
-LOOK_EVERY = 0.5
+LOOK_EVERY = 0.2
 """Seconds between two looks whether somebody else still follows."""
 AGAIN = 0.3
 """Seconds until a connection that was lost is tried again: sooner than a server that has started is asked."""
@@ -31,7 +32,7 @@ class Following:
         self._database = database
         self._pbx = pbx
         self._keeping: asyncio.Task[None] | None = None
-        self._seniors: Callable[[], Awaitable[int]] = _unknown
+        self._company: Callable[[], Awaitable[Company]] = _unknown
 
     async def begin(self, since: float) -> None:
         """Follow `since` then, by our clock; who has done so before is our senior.
@@ -52,19 +53,23 @@ class Following:
 
     async def seniors(self) -> int:
         """Tell how many have followed for longer than we; raise StorageError."""
-        return await self._seniors()
+        return (await self._company()).seniors
+
+    async def is_alone(self) -> bool:
+        """Tell whether nobody else follows; raise StorageError."""
+        return not any(await self._company())
 
     async def _keep(self, since: float, begun: asyncio.Event) -> None:
         try:
             while True:
                 with suppress(StorageError):  # the pipeline says it
-                    async with self._database.following(self._pbx, since) as (self._seniors, gone):
+                    async with self._database.following(self._pbx, since) as (self._company, gone):
                         begun.set()
-                        await _lost(self._seniors, gone)
-                self._seniors = _unknown
+                        await _lost(self._company, gone)
+                self._company = _unknown
                 await asyncio.sleep(AGAIN)
         finally:
-            self._seniors = _unknown
+            self._company = _unknown
             begun.set()
 
 
@@ -167,11 +172,11 @@ async def stand_back(
                 await alone()
 
 
-async def _unknown() -> int:
+async def _unknown() -> Company:
     raise StorageError("the database is away, and who else follows the PBX cannot be known")
 
 
-async def _lost(ask: Callable[[], Awaitable[int]], gone: "asyncio.Future[None]") -> None:
+async def _lost(ask: Callable[[], Awaitable[Company]], gone: "asyncio.Future[None]") -> None:
     """Wait until the connection is lost; raise StorageError if it is found so. A host that is gone ends none."""
     while not gone.done():
         await asyncio.wait({gone}, timeout=CHECK_EVERY)

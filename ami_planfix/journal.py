@@ -78,7 +78,8 @@ class Row(NamedTuple):
 class LiveRows(NamedTuple):
     """What is kept of the calls that go on."""
 
-    rows: list[Told]
+    streams: dict[str, list[Told]]
+    """What each daemon heard, in its order."""
     channels: set[str]
 
 
@@ -201,7 +202,7 @@ class Journal:
 
     def __init__(self, pbx: str = "", owner: str = "") -> None:
         self.pbx = pbx
-        self._owner = owner
+        self.owner = owner
         self._prefix = f"{pbx}-" if pbx else ""
         # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version that
         # knew no owners are everybody's.
@@ -213,7 +214,7 @@ class Journal:
     async def write(self, connection: AsyncConnection, new: Sequence[Row], gone: Sequence[Uniqueid]) -> None:
         """Add rows, then take note that nothing is kept any more of the channels `gone`."""
         if new:
-            common = {"pbx": self.pbx, "owner": self._owner}
+            common = {"pbx": self.pbx, "owner": self.owner}
             values = [{**common, "at": row.at, "kind": row.kind, "raw": row.raw} for row in new]
             added = await _ADD_ROWS.each(connection, values)
             about = [line for key, row in zip(added, new, strict=True) for line in self._names(key.id, row)]
@@ -225,11 +226,11 @@ class Journal:
     async def live(self, connection: AsyncConnection, now: float) -> list[Event | Snapshot]:
         """Tell what was heard of the channels that are live, in order; snapshots name these alone."""
         told = await self.live_rows(connection, now)
-        return self.read(told.rows, told.channels)
+        return self.read(merged(told.streams.values()), told.channels)
 
-    async def live_rows(self, connection: AsyncConnection, now: float) -> "LiveRows":
+    async def live_rows(self, connection: AsyncConnection, now: float) -> LiveRows:
         """Tell the same as it is written."""
-        fresh = or_(rows.c.owner == self._owner, rows.c.at > now - OTHERS_LIVE)
+        fresh = or_(rows.c.owner == self.owner, rows.c.at > now - OTHERS_LIVE)
         query = (
             select(names.c.uniqueid)
             .join(rows, rows.c.id == names.c.journal_id)
@@ -240,14 +241,14 @@ class Journal:
         # What others know of the same calls belongs to it, also where they have seen them end.
         channels = await self._belonging(connection, *living, most=sys.maxsize)
         wanted = select(names.c.journal_id).where(names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
-        return LiveRows(await self._told(connection, wanted), channels)
+        return LiveRows(await self._streams(connection, wanted), channels)
 
     async def others_heard(self, connection: AsyncConnection, since: float, limit: int) -> list[bytes]:
         """Tell the first of what other daemons heard of live channels since then, in their order."""
         query = (
             select(rows.c.id, rows.c.raw)
             .join(names, names.c.journal_id == rows.c.id)
-            .where(names.c.pbx == self.pbx, _LIVE, rows.c.owner != self._owner, rows.c.at >= since)
+            .where(names.c.pbx == self.pbx, _LIVE, rows.c.owner != self.owner, rows.c.at >= since)
             .distinct()
             .order_by(rows.c.id)
             .limit(limit)
@@ -264,8 +265,8 @@ class Journal:
         """Tell all that is kept of a call and of what it became mixed with, in order."""
         channels = await self._belonging(connection, callid.removeprefix(self._prefix))
         mine = (names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
-        told = await self._told(connection, select(names.c.journal_id).where(*mine))
-        return self.read(told, channels)
+        told = await self._streams(connection, select(names.c.journal_id).where(*mine))
+        return self.read(merged(told.values()), channels)
 
     async def find(self, connection: AsyncConnection, number: str, since: float) -> list[Found]:
         """Find calls by a number in their messages, however it is written there; oldest first."""
@@ -307,13 +308,13 @@ class Journal:
             *({**common, "uniqueid": one, "live": False} for one in row.linkedids),
         ]
 
-    async def _told(self, connection: AsyncConnection, wanted: Select[tuple[int]]) -> list[Told]:
+    async def _streams(self, connection: AsyncConnection, wanted: Select[tuple[int]]) -> dict[str, list[Told]]:
         columns = (rows.c.owner, rows.c.at, rows.c.kind, rows.c.raw)
         query = select(*columns).where(rows.c.id.in_(wanted)).order_by(rows.c.id)
         streams: dict[str, list[Told]] = {}
         for row in await connection.execute(query):
             streams.setdefault(row.owner, []).append(Told(row.at, row.kind, row.raw))
-        return merged(streams.values())
+        return streams
 
     async def _belonging(self, connection: AsyncConnection, *uniqueids: str, most: int = MOST_CHANNELS) -> set[str]:
         """Tell all channels that messages name together with these, and together with those, and so on."""

@@ -4,13 +4,14 @@ The tracker runs at once, as events are heard; what it concluded goes to the wri
 told once more what was heard of the calls that go on.
 
 Several daemons may follow the same PBX. Whoever connects takes what the others heard meanwhile (`joining`), then what
-came since: until then what is heard waits. Calls that go on then are left to the others (`following`).
+came since: until then what is heard waits, in the journal, where the others find it. Calls that go on then are left to
+them (`following`).
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -22,8 +23,8 @@ from ami_planfix.calls.reports import CallId, Report, Silence, Stage
 from ami_planfix.calls.tracker import Conclusion, Tracker
 from ami_planfix.errors import StorageError
 from ami_planfix.following import Following, Withheld, stand_back
-from ami_planfix.joining import Learned, OwnEar, learn
-from ami_planfix.journal import Row, Scribe
+from ami_planfix.joining import Held, Learned, Overheard, Waiting, learn, meet
+from ami_planfix.journal import Kind, Row, Scribe
 from ami_planfix.storage.database import Database
 from ami_planfix.writing import Writer
 
@@ -59,7 +60,7 @@ class Pipeline:
         self._scribe = Scribe()
         self._heard_until = 0.0
         """When the last event happened that we know of."""
-        self._held: list[Heard | Snapshot] | None = None
+        self._held: list[Waiting] | None = None
         """What waits until we have learned what others heard before it."""
         self._joining: asyncio.Task[None] | None = None
         self._listening_since = 0.0
@@ -82,19 +83,17 @@ class Pipeline:
 
     def heard(self, batch: Iterable[Heard]) -> None:
         """Take events, in order."""
-        if self._held is not None:
-            self._held += batch
-            return
         for one in batch:
-            self._hear(one)
+            row = self._hear(one) if self._held is None else self._hold(self._held, one)
+            if row is not None:
+                self._writer.waiting.rows.append(row)
         self._writer.wake()
 
     def resync(self, snapshot: Snapshot) -> None:
         """Take what exists, in order with the events."""
-        if self._held is not None:
-            self._held.append(snapshot)
-            return
-        self._see(snapshot)
+        row = self._see(snapshot) if self._held is None else self._hold(self._held, snapshot)
+        if row is not None:
+            self._writer.waiting.rows.append(row)
         self._writer.wake()
 
     def settle(self, callids: Iterable[CallId]) -> None:
@@ -177,6 +176,8 @@ class Pipeline:
             async with asyncio.timeout(JOIN_WITHIN):
                 await self._leaving
                 await self._following.begin(self._listening_since)
+                if self._database.is_shared:
+                    await meet(self._database, self._journal, self._waiting, self._following.is_alone)
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
             return True  # it cannot be known; without a database nothing can be written either
@@ -200,7 +201,7 @@ class Pipeline:
             try:
                 async with asyncio.timeout(JOIN_WITHIN):
                     await self._writer.all_written()
-                    learned = await learn(self._database, self._journal, since, self._own_ears)
+                    learned = await learn(self._database, self._journal, since, self._waiting)
             except (StorageError, TimeoutError) as fault:
                 _not_asked(fault)
                 return None
@@ -211,6 +212,7 @@ class Pipeline:
             silences = self.silences.copy()
             self._tracker.restart()
             self._scribe = Scribe()
+            self._waiting[:] = learned.since
             told = await self._replay(learned.heard)
             self.silences = silences
             self._ahead, self._ahead_until = learned.ahead, learned.until
@@ -283,29 +285,44 @@ class Pipeline:
         self._writer.waiting.gone += gone
         self._writer.wake()
 
-    def _own_ears(self) -> list[OwnEar]:
-        return [OwnEar(one.event.at, one.raw) for one in self._held or () if isinstance(one, Heard)]
+    @property
+    def _waiting(self) -> list[Waiting]:
+        return self._held if self._held is not None else []
+
+    def _hold(self, held: list[Waiting], what: Heard | Snapshot) -> Row | None:
+        """Let something wait; its row, if it is about anybody."""
+        if isinstance(what, Heard):
+            nobody: frozenset[Uniqueid] = frozenset()
+            unwritten = Row(what.event.at, Kind.EVENT, what.raw, nobody, nobody)
+            row = self._scribe.event_row(what.event, what.raw) or unwritten
+        else:
+            row = self._scribe.resync_row(what._replace(heard_until=self._heard_until or None))
+        held.append(Held(what, row))
+        return row if row.channels else None
 
     def _let_go(self) -> None:
         """Take what waited."""
         held, self._held = self._held or [], None
+        named: set[Uniqueid] = set()
         for one in held:
-            if isinstance(one, Snapshot):
-                self._see(one)
-            else:
-                self._hear(one)
+            match one:
+                case Overheard(what):
+                    self._take(self._tell_again(what))
+                case Held(Heard() as heard, row):
+                    self._hear(heard)
+                    named |= row.channels
+                case Held(Snapshot() as snapshot, row):
+                    self._see(snapshot)
+                    named |= row.channels
+        # It was written before anybody knew whether it was about a call.
+        self._end(named - self._tracker.kept())
         self._writer.wake()
 
     async def _replay(self, heard: Sequence[Event | Snapshot]) -> frozenset[CallId]:
         """Hear it once more; the calls of which it tells anything."""
         told: set[CallId] = set()
         for number, one in enumerate(heard):
-            if isinstance(one, Snapshot):
-                self._scribe.resync_row(one)
-                conclusion = self._reconcile(one)
-            else:
-                self._scribe.event_row(one, b"")
-                conclusion = self._handle(one)
+            conclusion = self._tell_again(one)
             self._take(conclusion)
             told.update(report.callid for report in conclusion.reports)
             if number % REPLAYED_AT_ONCE == REPLAYED_AT_ONCE - 1:
@@ -314,28 +331,42 @@ class Pipeline:
         self.silences.clear()
         return frozenset(told)
 
+    def _tell_again(self, what: Event | Snapshot) -> Conclusion:
+        """Tell the tracker what is in the journal."""
+        if isinstance(what, Snapshot):
+            self._scribe.resync_row(what)
+            return self._reconcile(what)
+        self._scribe.event_row(what, b"")
+        return self._handle(what)
+
     # From events to rows
 
-    def _hear(self, one: Heard) -> None:
+    def _hear(self, one: Heard) -> Row | None:
+        """Tell the tracker; the event's row, if a replay needs it."""
         if self._ahead:
             if one.raw in self._ahead:
-                return
+                return None
             if one.event.at > self._ahead_until:
                 self._ahead = frozenset()
         conclusion = self._handle(one.event)
         self._heard_until = one.event.at
-        self._take(conclusion, self._scribe.event_row(one.event, one.raw) if conclusion.used else None)
+        row = self._scribe.event_row(one.event, one.raw) if conclusion.used else None
+        self._take(conclusion)
+        return row
 
-    def _see(self, snapshot: Snapshot) -> None:
+    def _see(self, snapshot: Snapshot) -> Row | None:
+        """Tell the tracker; the snapshot's row, if a replay needs it."""
         if self._deaf_since is not None:
             snapshot, self._deaf_since = snapshot._replace(heard_until=self._deaf_since), None
         conclusion = self._reconcile(snapshot)
         left = tuple(report for report in conclusion.reports if report.callid not in self._settled)
         self._settled.clear()
-        self._take(conclusion._replace(reports=left), self._scribe.resync_row(snapshot) if conclusion.used else None)
+        row = self._scribe.resync_row(snapshot) if conclusion.used else None
+        self._take(conclusion._replace(reports=left))
         if self._withheld.takes_all:
             self._withheld.takes_all = False
             self._withheld.withhold(self._tracker.callids())
+        return row
 
     def _handle(self, event: Event) -> Conclusion:
         try:
@@ -351,13 +382,15 @@ class Pipeline:
             log.exception("snapshot not understood", remedy=_FAULT)
             return Conclusion(used=True)
 
-    def _take(self, conclusion: Conclusion, row: Row | None = None) -> None:
-        if row is not None:
-            self._writer.waiting.rows.append(row)
+    def _take(self, conclusion: Conclusion) -> None:
         self._writer.waiting.reports += self._withheld.sift(conclusion.reports)
-        if conclusion.gone:
-            self._writer.waiting.gone += self._let_end(self._scribe.forget(conclusion.gone))
+        self._end(conclusion.gone)
         self.silences.update(conclusion.silences)
+
+    def _end(self, gone: Collection[Uniqueid]) -> None:
+        """Take note that nothing is kept any more of these channels."""
+        if gone:
+            self._writer.waiting.gone += self._let_end(self._scribe.forget(gone))
 
 
 def _ended(told: Iterable[Report]) -> set[CallId]:

@@ -83,8 +83,6 @@ class Writer:
         self._writing_since: float | None = None
         self._woken = asyncio.Event()
         self._hurried = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._running = self._stopping = self._cut = False
         self._ended = asyncio.Event()
 
@@ -115,7 +113,6 @@ class Writer:
             log.error("journal given up", consequence="a restart now would follow calls from what Asterisk says")
         self._hold_back()
         if self.backlog:
-            self._idle.clear()
             self._woken.set()
         self._unwritten.look()
 
@@ -125,8 +122,8 @@ class Writer:
             return await self._outbox.reports(connection, callids)
 
     async def all_written(self) -> None:
-        """Wait until nothing waits."""
-        await self._idle.wait()
+        """Wait until all is written that waits now."""
+        await self._unwritten.written()
 
     async def run(self) -> None:
         """Write until `stop`."""
@@ -147,8 +144,6 @@ class Writer:
                         pause = min(2 * pause, LONGEST_PAUSE)
                     else:
                         pause = FIRST_PAUSE
-                if not self.backlog:
-                    self._idle.set()
         finally:
             self._ended.set()
 
@@ -177,7 +172,7 @@ class Writer:
                 reports = await self._write(connection, takes)
         finally:
             self._writing_since = None
-        self._unwritten.in_hand = Batch()
+        self._unwritten.put_down()
         self._failing = False
         self._hold_back()
         self._count(reports)

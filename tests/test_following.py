@@ -66,8 +66,8 @@ class TestOnAServer:
             for since, database in ((1.8e9, databases[0]), (1.7e9, databases[1]), (1.7e9 + 0.01, databases[0])):
                 found.append((await stack.enter_async_context(database.following(PBX, since)))[0])
             elsewhere = (await stack.enter_async_context(databases[0].following("another", 1.9e9)))[0]
-            assert [await seniors() for seniors in found] == [2, 0, 1]
-            assert await elsewhere() == 0
+            assert [tuple(await company()) for company in found] == [(2, 0), (0, 2), (1, 1)]
+            assert tuple(await elsewhere()) == (0, 0)
 
     async def test_who_ends_is_seen_to_be_gone(self, databases: tuple[Database, Database]) -> None:
         senior, junior = (Following(database, PBX) for database in databases)

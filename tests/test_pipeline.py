@@ -13,7 +13,7 @@ from ami_planfix import pipeline, writing
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
 from ami_planfix.ami.listening import Heard
-from ami_planfix.calls.events import Event, Hangup, Snapshot
+from ami_planfix.calls.events import BridgeEnter, Event, Hangup, Snapshot
 from ami_planfix.calls.reports import CallId, Report
 from ami_planfix.calls.tracker import Conclusion
 from ami_planfix.deliveries import Deliveries
@@ -427,7 +427,7 @@ async def test_who_takes_over_tells_what_it_has_learned_and_not_what_it_thought_
         return len(known)
 
     async def learn(*_: object) -> Learned | None:
-        return None if known else Learned([one.event for one in batch], frozenset(), 0.0)
+        return None if known else Learned([one.event for one in batch], [], frozenset(), 0.0)
 
     monkeypatch.setattr(bench.pipeline._following, "seniors", seniors)
     monkeypatch.setattr(pipeline, "learn", learn)
@@ -462,6 +462,53 @@ async def test_what_reaches_us_later_than_it_was_learned_is_not_heard_twice(benc
     assert sorted(lines(reports)) == sorted(expected(batch))
 
 
+@pytest.mark.parametrize("story", ["blind_transfer/blind_refer_answered", "attended_transfer/attended_refer"])
+async def test_two_who_join_at_once_tell_what_either_has_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, story: str
+) -> None:
+    """One sees what exists before a call is transferred; the other, who is to tell, only after that."""
+
+    async def two(_: Following) -> bool:
+        return False
+
+    async def one_senior() -> int:
+        return 1
+
+    batch = heard(story)
+    cut = next(place for place, one in enumerate(batch) if isinstance(one.event, BridgeEnter)) + 3
+    early, late = Mirror(one.event for one in batch[:cut]), Mirror(one.event for one in batch[:-4])
+    monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
+    monkeypatch.setattr(Following, "is_alone", two)
+    junior, _ = pipeline_of(bench.database, Outbox(bench.database, owner="other"), tracker_of(), lambda _: None)
+    monkeypatch.setattr(junior._following, "seniors", one_senior)
+    running = asyncio.create_task(junior.run())
+    bench.pipeline.connected(time.time())
+    junior.connected(time.time())
+    junior.heard(batch[cut - 1 : cut])
+    junior.resync(early.snapshot())
+    junior.heard(batch[cut:-4])
+    bench.pipeline.heard(batch[cut - 2 : -4])
+    bench.pipeline.resync(late.snapshot())
+    for each in (junior, bench.pipeline):
+        each.heard(batch[-4:])
+    await bench.joined()
+    await bench.quiet()
+    told = await bench.reports()
+    alone = tracker_of()
+    reports: list[Report] = []
+    for one in batch[cut - 2 : cut]:
+        reports += alone.handle(one.event).reports
+    reports += alone.resync(early.snapshot()).reports
+    for one in batch[cut:]:
+        reports += alone.handle(one.event).reports
+    assert told == lines(reports)
+    ours = select(journal.c.id).join(journal_channels).where(journal_channels.c.live, journal.c.owner == OWNER)
+    async with bench.database.read() as connection:
+        assert (await connection.execute(ours)).all() == []
+    await junior.stop()
+    await running
+
+
 async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,7 +520,7 @@ async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(
         return len(known)
 
     async def learn(*_: object) -> Learned | None:
-        return None if known else Learned([one.event for one in another], frozenset(), 0.0)
+        return None if known else Learned([one.event for one in another], [], frozenset(), 0.0)
 
     await bench.hear(batch[:-6])
     told = await bench.reports()

@@ -138,6 +138,12 @@ class Tracker:
         """Tell the names of the channels that exist, as far as events have told."""
         return tuple(channel.name for channel in self._pbx.channels.values())
 
+    def kept(self) -> frozenset[Uniqueid]:
+        """Tell of which channels anything is kept: those that exist, and what has ended of their calls."""
+        channels = self._pbx.channels.values()
+        groups = {id(channel.group): channel.group for channel in channels}.values()
+        return frozenset({*self._pbx.channels, *(uniqueid for group in groups for uniqueid in group.dead)})
+
     def callids(self) -> frozenset[CallId]:
         """Tell of which calls something is known: those that go on, and what may become of the channels that exist."""
         channels = self._pbx.channels.values()

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from ami_planfix.errors import StorageAway, StorageDamaged, StorageError, StorageRefused
 from ami_planfix.storage import postgresql, sqlite
+from ami_planfix.storage.postgresql import Company
 
 log = structlog.get_logger("ami_planfix.storage")
 
@@ -226,20 +227,20 @@ class Database:
     @asynccontextmanager
     async def following(
         self, what: str, since: float
-    ) -> AsyncIterator[tuple[Callable[[], Awaitable[int]], "asyncio.Future[None]"]]:
+    ) -> AsyncIterator[tuple[Callable[[], Awaitable[Company]], "asyncio.Future[None]"]]:
         """Follow something for others to see, `since` a time of the clock that all share.
 
-        Gives what counts those who have followed it for longer, and what is done when nobody can see it any more.
+        Gives what counts those others, and what is done when nobody can see it any more.
         """
         if self.is_sqlite:
             yield _nobody, asyncio.get_running_loop().create_future()
             return
         with self._in_words():
-            async with postgresql.following(self._url, what, since) as (seniors, gone):
+            async with postgresql.following(self._url, what, since) as (company, gone):
 
-                async def in_words() -> int:
+                async def in_words() -> Company:
                     with self._in_words():
-                        return await seniors()
+                        return await company()
 
                 yield in_words, gone
 
@@ -342,8 +343,8 @@ class Database:
             raise (StorageAway if away else StorageError)(words) from fault
 
 
-async def _nobody() -> int:
-    return 0
+async def _nobody() -> Company:
+    return Company(seniors=0, juniors=0)
 
 
 def exists(url: str) -> bool:

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL
@@ -35,18 +35,27 @@ _SINCE_BITS = 39
 """Of an advisory lock's 63: hundredths of a second since 1970, until 2144. The others tell what is followed."""
 _FOLLOW = "SELECT pg_advisory_lock_shared($1)"
 _UNFOLLOW = "SELECT pg_advisory_unlock_shared($1)"
-_SENIORS = (
-    "SELECT CASE WHEN clock_timestamp() > pg_postmaster_start_time() + make_interval(secs => $2) THEN ("
-    "SELECT count(*) FROM ("
+_COMPANY = (
+    "SELECT count(*) FILTER (WHERE (key, pid) < ($1::bigint, pg_backend_pid())) AS seniors, "
+    "count(*) FILTER (WHERE (key, pid) > ($1::bigint, pg_backend_pid())) AS juniors FROM ("
     "SELECT CAST(classid AS bigint) << 32 | CAST(objid AS bigint) AS key, pid FROM pg_locks "
     "WHERE locktype = 'advisory' AND objsubid = 1 "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS following "
-    "WHERE key >> $3 = $1::bigint >> $3 AND (key, pid) < ($1::bigint, pg_backend_pid())) END"
+    "WHERE key >> $3 = $1::bigint >> $3 "
+    "HAVING clock_timestamp() > pg_postmaster_start_time() + make_interval(secs => $2)"
 )
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 _AWAY = ("08", "57P", "53300")
 """SQLSTATEs: the connection fails; the server ends, crashes or begins; it has too many connections."""
 _CLOCK = "SELECT extract(epoch from clock_timestamp())::float8"
+
+
+class Company(NamedTuple):
+    """Those who follow the same thing as we do."""
+
+    seniors: int
+    """Have followed it for longer."""
+    juniors: int
 
 
 def connect_args(patient: bool = False) -> dict[str, Any]:
@@ -106,28 +115,28 @@ async def listening(
 @asynccontextmanager
 async def following(
     url: URL, what: str, since: float
-) -> AsyncIterator[tuple[Callable[[], Awaitable[int]], "asyncio.Future[None]"]]:
+) -> AsyncIterator[tuple[Callable[[], Awaitable[Company]], "asyncio.Future[None]"]]:
     """Follow something as long as the context lasts, and have done so `since` (of the server's clock, in seconds).
 
-    Gives what counts those who have followed it for longer, and what is done when the connection is lost. The server
-    itself sees who is gone, at once: it is a lock of a connection of its own. Who has just started again is given
-    `SETTLED` seconds for all to come back before they are counted.
+    Gives what counts the others, and what is done when the connection is lost. The server itself sees who is gone, at
+    once: it is a lock of a connection of its own. One that has just started again is given `SETTLED` seconds for all
+    to come back before they are counted.
     """
     key = zlib.crc32(what.encode()) >> (32 - 63 + _SINCE_BITS) << _SINCE_BITS | round(100 * since)
     async with _kept(url) as (driver, gone):
         await driver.execute(_FOLLOW, key)
         turn = asyncio.Lock()
 
-        async def seniors() -> int:
+        async def company() -> Company:
             while True:
                 async with turn:
-                    found = await driver.fetchval(_SENIORS, key, SETTLED, _SINCE_BITS)
+                    found = await driver.fetchrow(_COMPANY, key, SETTLED, _SINCE_BITS)
                 if found is not None:
-                    return int(found)
+                    return Company(*found)
                 await asyncio.sleep(SETTLED / 10)
 
         try:
-            yield seniors, gone
+            yield company, gone
         finally:
             # To end the connection is enough, but takes a moment in which we would take ourselves for a senior.
             with suppress(Exception):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ami_planfix.calls.reports import Report, Stage
 from ami_planfix.demo.planfix import EmbeddedPlanfix, Received
+from ami_planfix.storage.database import Database
 from tests.failover.pair import NAMES, Deaths, Twin, twins
 from tests.load.exchange import Exchange
 from tests.load.home import SETTINGS
@@ -64,10 +65,12 @@ async def run(kills: int, rate: float, seed: int, say: Say, both: bool = False) 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ami-planfix-failover-")))
         exchange = await stack.enter_async_context(Exchange(*NAMES))
         planfix = await stack.enter_async_context(EmbeddedPlanfix())
-        pair = twins(exchange, planfix, folder, server.database())
+        url = server.database()
+        pair = twins(exchange, planfix, folder, url)
         for twin in pair:
             stack.push_async_callback(twin.end)
             await twin.start()
+        await _settled(url)
         player = Player(exchange, seed, rate)
         playing = asyncio.create_task(player.play(10**9))
         await _kill(kills, pair, deaths, chance, both, lambda line: say(f"{line}; {len(player.played)} calls"))
@@ -94,6 +97,12 @@ async def _kill(kills: int, pair: Sequence[Twin], deaths: Deaths, chance: random
         await asyncio.sleep(chance.uniform(0.0, 1.0))
         await asyncio.gather(*(victim.start() for victim in victims))
         await asyncio.sleep(chance.uniform(*BETWEEN))
+
+
+async def _settled(url: str) -> None:
+    """Wait until the server, which has just started, knows who is there."""
+    async with Database(url) as database, database.following("failover", time.time()) as (company, _):
+        await company()
 
 
 async def _settle(planfix: EmbeddedPlanfix) -> None:
