@@ -5,12 +5,13 @@ something else of them. So it first makes its own what the others have written, 
 from which it hears itself: the first message that it has in common with them.
 
 Others may be joining just now, too: then each knows something that the other does not, a snapshot that came before a
-transfer. So all write at once what they hear, and what others have heard in between belongs to it.
+transfer. So all write at once what they hear, and what others have heard since then belongs to it.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from ami_planfix.ami.listening import Heard
@@ -37,7 +38,7 @@ class Held(NamedTuple):
 
 
 class Overheard(NamedTuple):
-    """Something that another daemon heard since then, and we did not."""
+    """Something that another daemon heard since then, and we did not, or not yet."""
 
     what: Event | Snapshot
 
@@ -51,9 +52,9 @@ class Learned(NamedTuple):
     heard: list[Event | Snapshot]
     """All of the calls that go on, in order, up to where we listen again."""
     since: list[Waiting]
-    """All that we have heard since then, and what others have in between."""
+    """All that we have heard since then, and what others have."""
     ahead: frozenset[bytes]
-    """Messages in `heard` that may reach us still: whoever wrote them was quicker, or our connection is late."""
+    """Others' messages in both that may reach us still: whoever wrote them was quicker, or our connection is late."""
     until: float
     """Time of an event after which none of them comes any more, seconds since the epoch."""
 
@@ -68,25 +69,37 @@ async def learn(database: Database, journal: Journal, heard_until: float, held: 
             return None
         live = await journal.live_rows(connection, time.time())
     ours = {one.row.raw: one for one in held if isinstance(one, Held)}
-    before = [told for told in live.streams.pop(journal.owner, []) if told.raw not in ours]
-    mine = before + [Told(one.row.at, one.row.kind, one.row.raw) for one in ours.values()]
-    told = merged([*live.streams.values(), mine])
-    theirs = {row.raw for stream in live.streams.values() for row in stream}
-    begin = next((place for place, row in enumerate(told) if row.raw in ours), len(told))
-    # What others heard after the last message that they have in common with us, we shall hear ourselves.
-    end = max((place + 1 for place, row in enumerate(told) if row.raw in ours and row.raw in theirs), default=begin)
-    until = max((row.at for row in told[:begin]), default=0.0)
-    ahead = frozenset(row.raw for row in told[:begin] if row.at > until - LATEST)
+    mine = [row for row in live.streams.pop(journal.owner, []) if row.raw not in ours]
+    mine += [Told(one.row.at, one.row.kind, one.row.raw) for one in ours.values()]
+    before, since = _divided(merged([*live.streams.values(), mine]), ours.keys(), live.streams.values())
+    others = [row for row in (*before, *since) if row.raw not in ours]
+    until = max((row.at for row in others), default=0.0)
+    ahead = frozenset(row.raw for row in others if row.at > until - LATEST)
 
-    def since() -> Iterator[Waiting]:
-        for row in told[begin:end]:
-            if (own := ours.pop(row.raw, None)) is not None:
-                yield own
+    def waiting() -> Iterator[Waiting]:
+        for row in since:
+            if row.raw in ours:
+                yield ours[row.raw]
             else:
                 yield from map(Overheard, journal.read([row], live.channels))
-        yield from ours.values()
 
-    return Learned(journal.read(told[:begin], live.channels), list(since()), ahead, until + SLACK)
+    return Learned(journal.read(before, live.channels), list(waiting()), ahead, until + SLACK)
+
+
+def _divided(
+    told: Sequence[Told], ours: Collection[bytes], theirs: Iterable[Sequence[Told]]
+) -> tuple[Sequence[Told], Sequence[Told]]:
+    """Divide what all have heard into what was before we listened, and what came since."""
+    known = {row.raw for stream in theirs for row in stream}
+    begin = next((place for place, row in enumerate(told) if row.raw in ours), len(told))
+    end = max((place + 1 for place, row in enumerate(told) if row.raw in ours and row.raw in known), default=None)
+    if end is None:  # nothing tells what stands where: what others heard since we listen, we have heard too
+        return told[:begin], [row for row in told[begin:] if row.raw in ours]
+    mine = [row for row in told[end:] if row.raw in ours]
+    others = [row for row in told[end:] if row.raw not in ours]
+    # Who has heard more than the other is ahead; a snapshot comes before what its daemon had not heard yet.
+    snapshots = list(takewhile(lambda row: row.kind == Kind.RESYNC, others))
+    return told[:begin], [*told[begin:end], *snapshots, *mine, *others[len(snapshots) :]]
 
 
 async def meet(

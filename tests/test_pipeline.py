@@ -462,9 +462,10 @@ async def test_what_reaches_us_later_than_it_was_learned_is_not_heard_twice(benc
     assert sorted(lines(reports)) == sorted(expected(batch))
 
 
+@pytest.mark.parametrize("is_late", [False, True], ids=["in time", "late"])
 @pytest.mark.parametrize("story", ["blind_transfer/blind_refer_answered", "attended_transfer/attended_refer"])
 async def test_two_who_join_at_once_tell_what_either_has_heard(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, story: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, story: str, *, is_late: bool
 ) -> None:
     """One sees what exists before a call is transferred; the other, who is to tell, only after that."""
 
@@ -479,6 +480,7 @@ async def test_two_who_join_at_once_tell_what_either_has_heard(
     early, late = Mirror(one.event for one in batch[:cut]), Mirror(one.event for one in batch[:-4])
     monkeypatch.setattr(Database, "is_shared", property(lambda _: True))
     monkeypatch.setattr(Following, "is_alone", two)
+    monkeypatch.setattr("ami_planfix.journal.OTHERS_LIVE", time.time())  # the calls are of long ago
     junior, _ = pipeline_of(bench.database, Outbox(bench.database, owner="other"), tracker_of(), lambda _: None)
     monkeypatch.setattr(junior._following, "seniors", one_senior)
     running = asyncio.create_task(junior.run())
@@ -486,8 +488,14 @@ async def test_two_who_join_at_once_tell_what_either_has_heard(
     junior.connected(time.time())
     junior.heard(batch[cut - 1 : cut])
     junior.resync(early.snapshot())
-    junior.heard(batch[cut:-4])
-    bench.pipeline.heard(batch[cut - 2 : -4])
+    bench.pipeline.heard(batch[cut - 2 : cut])
+    if is_late:
+        junior.heard(batch[cut : cut + 2])
+        await bench.joined()
+        junior.heard(batch[cut + 2 : -4])
+    else:
+        junior.heard(batch[cut:-4])
+    bench.pipeline.heard(batch[cut:-4])
     bench.pipeline.resync(late.snapshot())
     for each in (junior, bench.pipeline):
         each.heard(batch[-4:])

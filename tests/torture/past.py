@@ -72,7 +72,11 @@ class Past:
             mine = [one for one in listened if one.username == name]
             others = [one for one in listened if one.username != name]
             # Where another one listened too, nobody can tell whose the proof is.
-            proven = [one for one in proofs if not any(other.holds(one.place) for other in others)]
+            proven = [
+                one
+                for one in proofs
+                if not any(other.holds(one.place) for other in others) and not _can_be_of_a_snapshot(one, listened)
+            ]
             found.append(Ear(mine, self._breaks(mine, ends, timeline, proven, alone=not others)))
         return found
 
@@ -86,7 +90,7 @@ class Past:
         alone: bool,
     ) -> list[Break]:
         """Tell from where on a daemon may have lost what it was told."""
-        moments = [(one.until, _heard_again(one.until, listened), one.ended) for one in listened if one.until]
+        moments = [(one.until, inf, one.ended) for one in listened if one.until]
         moments += [(timeline.place_at(end.over), end.over, self._unnoted_since(end)) for end in ends]
         return [
             Break(
@@ -125,6 +129,7 @@ def _causes(played: Played) -> list[tuple[int, Report]]:
     return [(place, report) for place, event in played.told() for report in tracker.handle(event).reports]
 
 
-def _heard_again(place: int, listened: Iterable[Listening]) -> float:
-    """Tell when a daemon was next told what exists, after which a report can have that for its cause."""
-    return min((one.snapshot[1] for one in listened if one.since >= place and one.snapshot is not None), default=inf)
+def _can_be_of_a_snapshot(proof: Proof, listened: Iterable[Listening]) -> bool:
+    """Tell whether somebody was told what exists in the meantime, and can have concluded it from that."""
+    snapshots = [one.snapshot for one in listened if one.snapshot is not None]
+    return any(place >= proof.place and at <= proof.came for place, at in snapshots)
