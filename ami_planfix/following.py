@@ -88,13 +88,17 @@ class Withheld:
         """Withhold what is concluded of these from now on."""
         self.calls.update(dict.fromkeys(calls, time.monotonic()))
 
-    def sift(self, reports: Iterable[Report]) -> list[Report]:
-        """Withhold those of such calls; return the others."""
+    def sift(self, reports: Iterable[Report], companions: Iterable[CallId] = ()) -> list[Report]:
+        """Withhold those of such calls; return the others.
+
+        `companions` have to do with all of these calls: who has not heard of them would say something else.
+        """
         others: list[Report] = []
         for report in reports:
             if self.takes_all:
                 self.withhold([report.callid])
             if report.callid in self.calls:
+                self.withhold(companions)
                 self._reports.append((time.monotonic(), report))
             else:
                 others.append(report)

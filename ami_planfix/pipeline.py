@@ -225,7 +225,8 @@ class Pipeline:
         told = {report.identity for report in await self._writer.told({report.callid for report in waiting.reports})}
         self._withheld.withhold(report.callid for report in waiting.reports if report.identity not in told)
         waiting.reports = self._withheld.sift(waiting.reports)
-        waiting.gone = list(self._let_end(waiting.gone))
+        # Which of these had to do with the withheld ones is not known any more.
+        waiting.gone = list(self._withheld.hold_on_to(waiting.gone, self._withheld.calls))
 
     async def _stand_back(self, since: float) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
@@ -383,7 +384,8 @@ class Pipeline:
             return Conclusion(used=True)
 
     def _take(self, conclusion: Conclusion) -> None:
-        self._writer.waiting.reports += self._withheld.sift(conclusion.reports)
+        companions = map(self._tracker.callid, conclusion.companions)
+        self._writer.waiting.reports += self._withheld.sift(conclusion.reports, companions)
         self._end(conclusion.gone)
         self.silences.update(conclusion.silences)
 

@@ -654,6 +654,33 @@ async def test_what_was_left_to_others_is_left_to_them_after_a_restart_too(
         assert await bench.reports() == expected(batch)
 
 
+@pytest.mark.parametrize("restart", [False, True], ids=["", "restarted"])
+@pytest.mark.parametrize("name", [*CALLS[:-1], "conference/conference_after_conversation"])
+async def test_the_journal_keeps_all_that_what_was_left_to_others_comes_from(
+    database_url: str, seniors_there: list[str], name: str, *, restart: bool
+) -> None:
+    """Also of channels that have a call of their own, or none, and met the client."""
+    batch = heard(name)
+    half = next(place for place, one in enumerate(batch) if isinstance(one.event, BridgeEnter))
+    async with Bench(database_url).open() as bench:
+        bench.pipeline.connected(time.time())
+        await bench.hear(batch[:half])
+        bench.pipeline.resync(Mirror(one.event for one in batch[:half]).snapshot())
+        await bench.hear(batch[half:])
+        assert await bench.reports() == []
+        live = await bench.live()
+    if restart:
+        async with Bench(database_url).open() as bench:
+            await bench.quiet()
+            live = await bench.live()
+    tracker = tracker_of()
+    told: list[Report] = []
+    for one in live:
+        told += (tracker.resync(one) if isinstance(one, Snapshot) else tracker.handle(one)).reports
+    assert lines(told) == expected(batch)
+    assert seniors_there
+
+
 @pytest.mark.parametrize("unheard", [1, 0], ids=["going on", "over"])
 async def test_what_nobody_told_before_restarts_is_told_if_nobody_else_is_there(
     database_url: str, seniors_there: list[str], unheard: int

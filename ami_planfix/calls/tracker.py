@@ -5,6 +5,7 @@ of the same group of channels looks at the facts again (`call`, `part`). Nothing
 on what an event says.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ami_planfix.calls.attributes import Attribute
@@ -44,6 +45,8 @@ class Conclusion(NamedTuple):
     silences: tuple[Silence, ...] = ()
     """Calls that ended without a report, to be counted."""
     noted: tuple[Note, ...] = ()
+    companions: tuple[Uniqueid, ...] = ()
+    """Channels that exist and have to do with the calls of the reports."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,7 +110,7 @@ class Tracker:
             return NOTHING_NEW
         moment = Moment(event.at, event.at, type(event).__name__, touched[0].name)
         gone = self._conclude(touched, moment)
-        return _conclusion(moment, gone, used=True)
+        return _conclusion(moment, touched, gone, used=True)
 
     def resync(self, snapshot: Snapshot) -> Conclusion:
         """Take what Asterisk says exists now: what it does not name has ended.
@@ -124,7 +127,7 @@ class Tracker:
         moment = Moment(snapshot.at, until, "resync")
         gone = self._conclude(touched, moment)
         used = changed or bool(moment.reports) or bool(self._register)
-        return _conclusion(moment, gone, used=used)
+        return _conclusion(moment, touched, gone, used=used)
 
     def live(self) -> tuple[LiveCall, ...]:
         """Tell the calls that go on, oldest first."""
@@ -203,10 +206,12 @@ class Tracker:
         return gone
 
 
-def _conclusion(moment: Moment, gone: tuple[Uniqueid, ...], *, used: bool) -> Conclusion:
+def _conclusion(moment: Moment, touched: Iterable[Channel], gone: tuple[Uniqueid, ...], *, used: bool) -> Conclusion:
     if used and not (moment.reports or gone or moment.notes or moment.silences):
         return NOTHING_NEW
-    return Conclusion(tuple(moment.reports), used, gone, tuple(moment.silences), tuple(moment.notes))
+    groups = {id(channel.group): channel.group for channel in touched} if moment.reports else {}
+    companions = tuple(uniqueid for group in groups.values() for uniqueid in group.living)
+    return Conclusion(tuple(moment.reports), used, gone, tuple(moment.silences), tuple(moment.notes), companions)
 
 
 def _as_live(call: Call) -> LiveCall:
