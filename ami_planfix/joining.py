@@ -73,6 +73,7 @@ async def learn(database: Database, journal: Journal, heard_until: float, held: 
     mine += [Told(one.row.at, one.row.kind, one.row.raw) for one in ours.values()]
     before, since = _divided(merged([*live.streams.values(), mine]), ours.keys(), live.streams.values())
     others = [row for row in (*before, *since) if row.raw not in ours]
+    channels = live.channels.union(*(one.row.channels for one in ours.values()))
     until = max((row.at for row in others), default=0.0)
     ahead = frozenset(row.raw for row in others if row.at > until - LATEST)
 
@@ -81,9 +82,9 @@ async def learn(database: Database, journal: Journal, heard_until: float, held: 
             if row.raw in ours:
                 yield ours[row.raw]
             else:
-                yield from map(Overheard, journal.read([row], live.channels))
+                yield from map(Overheard, journal.read([row], channels))
 
-    return Learned(journal.read(before, live.channels), list(waiting()), ahead, until + SLACK)
+    return Learned(journal.read(before, channels), list(waiting()), ahead, until + SLACK)
 
 
 def _divided(

@@ -99,7 +99,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection that sees one moment of the database; raise StorageError."""
-        async with self._reading(), self._engine.connect() as connection:
+        async with self._reading(), self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -276,6 +276,7 @@ class Database:
         if self.is_sqlite:
             sqlite.tune(self._engine, self._durable, self._most)
         self._writer = self._engine.execution_options(**{sqlite.BEGIN: sqlite.IMMEDIATE})
+        self._reader = self._engine if self.is_sqlite else postgresql.reader(self._engine)
 
     async def _disconnect(self) -> None:
         writing, self._writing = self._writing, None

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 CONNECT_WITHIN = 5.0
@@ -72,6 +72,11 @@ def connect_args(patient: bool = False) -> dict[str, Any]:
         "command_timeout": None if patient else ANSWER_WITHIN,
         "server_settings": settings,
     }
+
+
+def reader(engine: AsyncEngine) -> AsyncEngine:
+    """Give what reads all of a transaction as it was at one moment: by itself each statement has one of its own."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def is_away(fault: BaseException) -> bool:

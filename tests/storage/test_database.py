@@ -71,6 +71,18 @@ async def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path: Path)
         assert await Settings(database).read(["a"]) == {}
 
 
+async def test_who_reads_sees_one_moment(database_url: str) -> None:
+    async with await open_database(database_url) as database:
+        settings = Settings(database)
+        count = text("SELECT count(*) FROM settings WHERE value = 'x'")
+        async with database.read() as connection:
+            found = [(await connection.execute(count)).scalar_one()]
+            await settings.write({"a": "x"})
+            found.append((await connection.execute(count)).scalar_one())
+        assert found == [0, 0]
+        assert await settings.read(["a"]) == {"a": "x"}
+
+
 async def test_many_writers_and_readers_get_along(tmp_path: Path) -> None:
     async with await open_database(f"sqlite:///{tmp_path}/state.db") as database:
 
