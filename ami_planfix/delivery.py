@@ -1,9 +1,9 @@
 """Delivery: empties the outbox in order per call, calls side by side, as fast as Planfix takes it.
 
 One loop writes down what became of reports (`noting`), leaves out popups that are too old and claims what is due, in
-one transaction; each claimed row is then sent by a task of its own. A report that nothing stands in the way of is
-claimed in the transaction that writes it, which also takes along what is to be noted. Nothing is polled: the loop
-sleeps until a report was written, an answer has come, or the next row is due.
+one transaction; each claimed row is then sent by a task of its own, and with SQLite what waits behind it after it. A
+report that nothing stands in the way of is claimed in the transaction that writes it, which also takes along what is to
+be noted. Nothing is polled: the loop sleeps until a report was written, an answer has come, or the next row is due.
 
 Planfix away: each row tries again by `retry`, and all at once when it is back; how many requests may be made, and
 whether any, `gate` knows.
@@ -17,6 +17,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import NamedTuple
 
 import structlog
@@ -39,6 +40,8 @@ log = structlog.get_logger("ami_planfix.delivery")
 
 LEAST_PAUSE = 0.05
 """Seconds; what is due at once and cannot be claimed (another daemon has it) must not make us spin."""
+SLOW = 1.0
+"""Seconds; behind a request that took longer nothing is sent without asking what is more urgent."""
 LONGEST_SLEEP = 60.0
 """Seconds; whatever the clock says, and whatever we believe of it, the outbox is looked at now and then."""
 STORAGE_PAUSE = 1.0
@@ -95,8 +98,8 @@ class Delivery:
         self._ended = asyncio.Event()
         self._running = self._stopping = self._cut = False
         self._notebook = Notebook(outbox, self._now)
-        self._sending: dict[asyncio.Task[Result], int] = {}
-        """Requests, and their rows."""
+        self._sending: dict[asyncio.Task[None], list[int]] = {}
+        """Who makes requests, one after another, and the rows of which nothing has become yet."""
         self._take_back_first = True
         """We may have rows of which we do not know: claimed in an earlier life, or by a claim that seemed to fail."""
         self._more = True
@@ -126,8 +129,11 @@ class Delivery:
             self._more |= await note(connection)
             places = self._places_for(reports)
             if places:
-                due.extend(await self._outbox.claim(connection, self._now(), places, opened=self._settings.opened))
-                left = len(due) < len(reports)
+                now = self._now()
+                due.extend(await self._outbox.claim(connection, now, places, opened=self._settings.opened))
+                if len(due) < len(reports):
+                    due[:] = await self._outbox.claim_behind(connection, due, now, opened=self._settings.opened)
+                left = len(_rows(due)) < len(reports)
 
         try:
             async with self._notebook.writing() as note:
@@ -212,7 +218,7 @@ class Delivery:
         here = self._clock()
         now = here + self._database.skew  # at once: our clock may be moved while we wait for the database
         places = self._places(here)
-        ours = {*self._sending.values(), *self._notebook.rows}
+        ours = {*chain(*self._sending.values()), *self._notebook.rows}
         self._more = False
         if self._take_back_first:
             await self._outbox.take_back(connection, ours)
@@ -222,8 +228,11 @@ class Delivery:
         due = await self._outbox.claim(connection, now, places, opened=self._settings.opened) if places else []
         next_at: float | None = None
         if due:
-            ours.update(one.id for one in due)
-            self._more |= await self._outbox.waits_besides(connection, ours)
+            more = await self._outbox.waits_besides(connection, {*ours, *_rows(due)})
+            if more and not self._database.is_shared:
+                due = await self._outbox.claim_behind(connection, due, now, opened=self._settings.opened)
+                more = await self._outbox.waits_besides(connection, {*ours, *_rows(due)})
+            self._more |= more
         else:
             self._more = True
             # What was claimed wakes us by its answer, and the question is dear when much waits.
@@ -277,17 +286,31 @@ class Delivery:
             _not_written(fault)
         self._ended.set()
 
-    # One row
+    # Rows
 
     def _start(self, due: Due) -> None:
-        task = asyncio.create_task(self._send(due))
-        self._sending[task] = due.id
+        rows = _rows([due])
+        task = asyncio.create_task(self._send_all(due, rows))
+        self._sending[task] = rows
         task.add_done_callback(self._sent)
 
-    def _sent(self, task: asyncio.Task[Result]) -> None:
-        row = self._sending.pop(task)
-        self._notebook.add(Returned(row) if task.cancelled() else task.result())
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        for row in self._sending.pop(task):
+            self._notebook.add(Returned(row))
         self._woken.set()
+
+    async def _send_all(self, due: Due, rows: list[int]) -> None:
+        """Send a row and those behind it, as long as nothing speaks against it; takes each out of `rows`."""
+        for one in (due, *due.behind):
+            begun = time.monotonic()
+            result = await self._send(one)
+            rows.remove(one.id)
+            self._notebook.add(result)
+            self._woken.set()
+            is_slow = time.monotonic() - begun > SLOW
+            is_open = self._gate.closed_for(self._clock()) == 0
+            if is_slow or self._cut or not is_open or isinstance(result, Postponed | Returned):
+                return
 
     async def _send(self, due: Due) -> Result:
         if due.opener is not None:
@@ -349,6 +372,11 @@ class Delivery:
 
     def _lag(self, entry: Entry) -> float:
         return round(self._clock() - entry.at, 3)
+
+
+def _rows(due: Sequence[Due]) -> list[int]:
+    """Tell their rows, and those behind them."""
+    return [row.id for one in due for row in (one, *one.behind)]
 
 
 def _names(entry: Entry) -> dict[str, str]:

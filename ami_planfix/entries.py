@@ -54,6 +54,8 @@ class Due(NamedTuple):
     """How many have failed."""
     opener: "Due | None" = None
     """The INCOMING or OUTGOING of the same part that was left out, to be sent directly before."""
+    behind: "tuple[Due, ...]" = ()
+    """What was claimed with it of the same call: to be sent after it, one after another."""
 
 
 class Delivered(NamedTuple):

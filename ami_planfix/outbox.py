@@ -6,7 +6,9 @@ if no earlier one of its call still waits, but RANG does not wait for RANG (thir
 takes rows puts a lease on them, so that several daemons can share one outbox and none waits for a dead one.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby, islice, takewhile
 from typing import Any
 
 import structlog
@@ -69,6 +71,8 @@ _WAITING: ColumnElement[str] = literal_column(
 
 
 _IS_POPUP: ColumnElement[bool] = literal_column("stage IN ('rang', 'dialled', 'accepted')", Boolean)
+MOST_BEHIND = 8
+"""Rows of one call that are claimed together; a lease must last for all of them."""
 STEP = 500
 """Popups that are left out in one transaction."""
 
@@ -96,6 +100,8 @@ class Outbox:
         self._old_popups = Prepared(self._old_popups_statement())
         left = update(rows).where(rows.c.id.in_(bindparam("ids", expanding=True)), rows.c.state == _WAITING)
         self._leave_out = left.values(state=State.STALE, settled=_NOW).returning(*rows.c)
+        of_call = select(rows, _lost_its_opener().label("is_lost")).order_by(rows.c.id)
+        self._of_call = Prepared(of_call.where(self._waits(), rows.c.callid == bindparam("call")))
         self._next_times = Prepared(self._next_times_statement())
         self._some_waiting = Prepared(select(rows.c.id).where(self._waits()).limit(bindparam("most")))
 
@@ -138,11 +144,31 @@ class Outbox:
             found = fresh + [row for row in found if row.id not in known][: limit - len(fresh)]
         if not found:
             return []
-        await self._lease.each(connection, [{"row": row.id, "until": now + LEASE} for row in found])
-        left_out = await self._openers(connection, found) if opened else {}
-        due = [_due(row, left_out.get(_part(row)) if row.stage == Stage.COMPLETED else None) for row in found]
-        await self.settle(connection, [one for one in due if isinstance(one, Buried)], now)
-        return [one for one in due if isinstance(one, Due)]
+        return await self._take(connection, found, now, opened=opened)
+
+    async def claim_behind(
+        self, connection: AsyncConnection, due: Sequence[Due], now: float, *, opened: bool
+    ) -> list[Due]:
+        """Take also what waits behind these and could be sent when they have been; the same, with that `behind` them.
+
+        Behind several of one call that may be sent side by side nothing is taken: it would have to wait for all. Not
+        for a database that other daemons use: if we die, these would have to wait until our lease is over.
+        """
+        calls = Counter(one.entry.callid for one in due)
+        alone = [one for one in due if calls[one.entry.callid] == 1]
+        waiting = await self._of_call.each(connection, [{"call": one.entry.callid} for one in alone]) if alone else ()
+        found: list[_Row] = []
+        for _, of_call in groupby(waiting, lambda row: row.callid):
+            first, *rest = of_call
+            if any(one.id == first.id for one in alone):
+                free = takewhile(lambda row: not (row.claimed_by or row.next_at > now or row.is_lost), rest)
+                found += islice(free, MOST_BEHIND)
+        if not found:
+            return list(due)
+        behind: dict[str, tuple[Due, ...]] = {}
+        for one in await self._take(connection, found, now, opened=opened):
+            behind[one.entry.callid] = (*behind.get(one.entry.callid, ()), one)
+        return [one._replace(behind=behind.get(one.entry.callid, ())) for one in due]
 
     async def settle(self, connection: AsyncConnection, results: Sequence[Result], now: float) -> None:
         """Write down what became of claimed rows."""
@@ -189,6 +215,13 @@ class Outbox:
         settled = [state for state in State if state is not State.WAITING]  # named each: the index begins with them
         old = select(rows.c.id).where(rows.c.state.in_(settled), rows.c.settled < before).limit(limit)
         return (await connection.execute(delete(rows).where(rows.c.id.in_(old)))).rowcount
+
+    async def _take(self, connection: AsyncConnection, found: Sequence[_Row], now: float, *, opened: bool) -> list[Due]:
+        await self._lease.each(connection, [{"row": row.id, "until": now + LEASE} for row in found])
+        left_out = await self._openers(connection, found) if opened else {}
+        due = [_due(row, left_out.get(_part(row)) if row.stage == Stage.COMPLETED else None) for row in found]
+        await self.settle(connection, [one for one in due if isinstance(one, Buried)], now)
+        return [one for one in due if isinstance(one, Due)]
 
     async def _credible(self, connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
         doubtful = {entry.callid for entry in entries if _rang_nobody(entry)}
@@ -248,7 +281,7 @@ class Outbox:
         oldest = select(func.min(rows.c.at)).where(self._waits(), _IS_POPUP, rows.c.claimed_by == "")
         return select(send.scalar_subquery(), oldest.scalar_subquery())
 
-    async def _openers(self, connection: AsyncConnection, found: list[_Row]) -> dict[tuple[str, str, int], Due]:
+    async def _openers(self, connection: AsyncConnection, found: Sequence[_Row]) -> dict[tuple[str, str, int], Due]:
         ended = {row.callid for row in found if row.stage == Stage.COMPLETED}
         if not ended:
             return {}

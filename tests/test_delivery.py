@@ -105,6 +105,12 @@ class Bench:
                 await asyncio.sleep(0.005)
         assert found == counts
 
+    async def owners(self) -> list[str]:
+        """Tell who has each row in hand, oldest first."""
+        async with self.database.read() as connection:
+            found = await connection.execute(text("SELECT claimed_by FROM outbox ORDER BY id"))
+            return list(found.scalars())
+
     async def states(self) -> dict[str, int]:
         return {state.value: n for state, n in (await self.rows.counts()).by_state.items() if n}
 
@@ -160,6 +166,49 @@ class TestOrder:
         await bench.planfix.wait_for(lambda received: len(received) == 20)
         assert bench.planfix.waiting == 20
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # elsewhere another daemon may take them
+    async def test_what_waits_behind_a_report_is_in_hand_with_it(self, bench: Bench) -> None:
+        bench.planfix.fault_for = lambda _: embedded.hang()
+        await bench.put(bench.now(RANG), bench.now(ACCEPTED), bench.now(COMPLETED))
+        await bench.planfix.wait_for(bool)
+        assert await bench.owners() == [bench.outbox.owner] * 3
+        bench.planfix.fault_for = lambda _: None
+        bench.planfix.release()
+        await bench.until("INCOMING 101", "ACCEPTED 101", "COMPLETED 101 Success")
+        await bench.settled(delivered=3)
+
+    async def test_behind_phones_that_ring_side_by_side_nothing_is_in_hand(self, bench: Bench) -> None:
+        bench.planfix.fault_for = lambda _: embedded.hang()
+        await bench.put(bench.now(RANG), bench.now(RANG, "102"), bench.now(ACCEPTED))
+        await bench.planfix.wait_for(lambda received: len(received) == 2)
+        assert await bench.owners() == [bench.outbox.owner] * 2 + [""]
+
+    async def test_behind_what_failed_nothing_is_sent(self, bench: Bench) -> None:
+        bench.planfix.fault_for = lambda fields: embedded.broken() if fields["event"] == "ACCEPTED" else None
+        await bench.put(bench.now(RANG), bench.now(ACCEPTED), bench.now(COMPLETED))
+        await bench.planfix.wait_for(lambda received: len(received) == 2)
+        await bench.settled(delivered=1, waiting=2)
+        await bench.until("INCOMING 101")
+        assert await bench.owners() == ["", "", ""]
+        bench.planfix.fault_for = lambda _: None
+        await bench.hurry(1)
+        await bench.until("INCOMING 101", "ACCEPTED 101", "COMPLETED 101 Success")
+
+    async def test_behind_a_slow_answer_all_is_sent_in_its_turn(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ami_planfix.delivery.SLOW", 0.0)
+        await bench.put(*(bench.now(COMPLETED, str(100 + number)) for number in range(12)))
+        await bench.until(*(f"COMPLETED {100 + number} Success" for number in range(12)))
+        await bench.settled(delivered=12)
+
+    async def test_who_ends_sends_what_is_behind_too(self, bench: Bench) -> None:
+        bench.planfix.fault_for = lambda _: embedded.slow(0.01)
+        await bench.put(*(bench.now(COMPLETED, str(100 + number)) for number in range(12)))
+        await bench.planfix.wait_for(bool)
+        await bench.delivery.stop()
+        await bench.settled(delivered=12)
+
     async def test_no_more_requests_at_once_than_allowed(self, database_url: str) -> None:
         async with Bench(database_url, QUICK._replace(parallel=3)).open() as bench:
             bench.planfix.fault_for = lambda _: embedded.slow(0.01)
@@ -210,9 +259,7 @@ class TestTaking:
         await bench.settled(delivered=1)
         bench.planfix.fault_for = lambda _: embedded.hang()
         await bench.write(bench.now(RANG, callid="2.2"), bench.now(RANG, "102", callid="2.2"))
-        async with bench.database.read() as connection:
-            query = text("SELECT claimed_by FROM outbox WHERE callid = '2.2'")
-            assert list((await connection.execute(query)).scalars()) == [bench.outbox.owner] * 2
+        assert (await bench.owners())[1:] == [bench.outbox.owner] * 2
 
     async def test_of_a_transaction_that_fails_nothing_is_sent(self, bench: Bench) -> None:
         await bench.put(bench.now(COMPLETED))
