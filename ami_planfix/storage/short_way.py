@@ -144,7 +144,7 @@ class ShortConnection(AsyncAdapt_aiosqlite_connection):
             try:
                 return self._unless_locked(step) if begin else step()
             except sqlite3.OperationalError as fault:
-                if fault.sqlite_errorcode & 0xFF not in _LOCKED:
+                if not is_lock(fault):
                     raise
         return await self._there(step)
 
@@ -225,6 +225,11 @@ class ShortConnection(AsyncAdapt_aiosqlite_connection):
 
         self._sent += 1
         return await self.driver_connection._execute(counted)
+
+
+def is_lock(fault: sqlite3.OperationalError) -> bool:
+    """Tell whether it says that somebody else keeps the file locked."""
+    return fault.sqlite_errorcode & 0xFF in _LOCKED
 
 
 def short_way(connection: AsyncConnection) -> ShortConnection:

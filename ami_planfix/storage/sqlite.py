@@ -1,18 +1,24 @@
 """What SQLite alone has: one file, for its owner only, its settings, and what its faults mean."""
 
+import asyncio
 import errno
 import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util.concurrency import await_
 
-from ami_planfix.storage.short_way import BUSY_TIMEOUT, Pace, ShortConnection, short_way
+from ami_planfix.storage.short_way import BUSY_TIMEOUT, Pace, ShortConnection, is_lock, short_way
 
+AGAIN = 0.02
+"""Seconds until a lock for which SQLite does not wait is tried again."""
 PAGE = 4096
 """Bytes of a page, as in every file that SQLite makes."""
 LONGEST_LOG = 4000
@@ -67,6 +73,20 @@ async def commit(connection: AsyncConnection) -> None:
     await (connection.commit() if connection.in_transaction() else short_way(connection).end())
 
 
+def _set(cursor: DBAPICursor, pragma: str) -> None:
+    """Set a pragma. For `journal_mode` the file must be all ours for a moment: SQLite itself does not wait for that."""
+    deadline = time.monotonic() + BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as fault:
+            if not is_lock(fault) or time.monotonic() > deadline:
+                raise
+            await_(asyncio.sleep(AGAIN))
+        else:
+            return
+
+
 def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
     """Have each new connection set up as we need it; the file grows to `most` bytes, 0: without limit."""
     pragmas = [
@@ -94,7 +114,7 @@ def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
+            _set(cursor, pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

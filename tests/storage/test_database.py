@@ -94,6 +94,18 @@ async def test_many_writers_and_readers_get_along(tmp_path: Path) -> None:
         assert len(await Settings(database).read([f"n{number}" for number in range(30)])) == 30
 
 
+async def test_who_opens_a_new_file_waits_for_others_who_do(tmp_path: Path) -> None:
+    """Nobody may have it in use when it is told to write ahead."""
+    path = tmp_path / "state.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    for statement in ("CREATE TABLE other (a)", "BEGIN IMMEDIATE"):
+        other.execute(statement)
+    asyncio.get_running_loop().call_later(0.1, other.close)
+    async with await open_database(f"sqlite:///{path}") as database:
+        await Settings(database).write({"a": "b"})
+    assert pragma(path, "journal_mode") == "wal"
+
+
 async def test_after_sync_the_file_itself_has_it(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     async with await open_database(f"sqlite:///{path}") as database:
