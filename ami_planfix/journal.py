@@ -4,8 +4,9 @@ A row is an AMI message or a snapshot; `journal_channels` names the channels tha
 long as one of its channels is: what is live is replayed at start. The rest is the timelines of ended calls:
 the rows of a call are those of its channels, of the channels that those name, and so on.
 
-Each daemon (`owner`) writes all that it hears itself. Whoever reads, reads the rows of all daemons on that PBX as one
-stream (`merging`): so a daemon that was away for a moment learns what another one heard meanwhile.
+Each daemon (`owner`) writes all that it hears itself; while it joins, also what is of no use. Whoever reads, reads the
+rows of all daemons on that PBX as one stream (`merging`): so a daemon that was away for a moment learns what another
+one heard meanwhile.
 """
 
 import sys
@@ -69,9 +70,9 @@ class Row(NamedTuple):
     at: float
     kind: Kind
     raw: bytes
-    channels: frozenset[Uniqueid]
+    channels: frozenset[Uniqueid] = frozenset()
     """Whom it is about."""
-    linkedids: frozenset[str]
+    linkedids: frozenset[str] = frozenset()
     """By which else it can be found."""
 
 

@@ -293,9 +293,7 @@ class Pipeline:
     def _hold(self, held: list[Waiting], what: Heard | Snapshot) -> Row | None:
         """Let something wait; its row, if it is about anybody."""
         if isinstance(what, Heard):
-            nobody: frozenset[Uniqueid] = frozenset()
-            unwritten = Row(what.event.at, Kind.EVENT, what.raw, nobody, nobody)
-            row = self._scribe.event_row(what.event, what.raw) or unwritten
+            row = self._scribe.event_row(what.event, what.raw) or Row(what.event.at, Kind.EVENT, what.raw)
         else:
             row = self._scribe.resync_row(what._replace(heard_until=self._heard_until or None))
         held.append(Held(what, row))
@@ -384,8 +382,9 @@ class Pipeline:
             return Conclusion(used=True)
 
     def _take(self, conclusion: Conclusion) -> None:
-        companions = map(self._tracker.callid, conclusion.companions)
-        self._writer.waiting.reports += self._withheld.sift(conclusion.reports, companions)
+        if conclusion.reports:
+            companions = map(self._tracker.callid, conclusion.companions)
+            self._writer.waiting.reports += self._withheld.sift(conclusion.reports, companions)
         self._end(conclusion.gone)
         self.silences.update(conclusion.silences)
 

@@ -11,7 +11,7 @@ A Linkedid says none of this: the consultation of a feature-code transfer carrie
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ami_planfix.calls import events
 from ami_planfix.calls.events import BridgeId, Linkedid, Uniqueid
@@ -171,6 +171,11 @@ class Group:
     def __init__(self, channel: Channel) -> None:
         self.living: dict[Uniqueid, Channel] = {channel.uniqueid: channel}
         self.dead: list[Uniqueid] = []
+
+
+def groups(channels: Iterable[Channel]) -> Collection[Group]:
+    """Find the groups of channels, each once."""
+    return {id(channel.group): channel.group for channel in channels}.values()
 
 
 class Pbx:

@@ -16,7 +16,7 @@ from ami_planfix.calls.hearing import Hearing
 from ami_planfix.calls.moment import Choices, Moment, Note
 from ami_planfix.calls.part import State
 from ami_planfix.calls.parties import Directory
-from ami_planfix.calls.pbx import Channel, Pbx, conversation, origin
+from ami_planfix.calls.pbx import Channel, Pbx, conversation, groups, origin
 from ami_planfix.calls.register import Register
 from ami_planfix.calls.reports import CallId, Direction, Extension, Report, Silence
 
@@ -143,9 +143,8 @@ class Tracker:
 
     def kept(self) -> frozenset[Uniqueid]:
         """Tell of which channels anything is kept: those that exist, and what has ended of their calls."""
-        channels = self._pbx.channels.values()
-        groups = {id(channel.group): channel.group for channel in channels}.values()
-        return frozenset({*self._pbx.channels, *(uniqueid for group in groups for uniqueid in group.dead)})
+        channels = self._pbx.channels
+        return frozenset({*channels, *(uniqueid for group in groups(channels.values()) for uniqueid in group.dead)})
 
     def callids(self) -> frozenset[CallId]:
         """Tell of which calls something is known: those that go on, and what may become of the channels that exist."""
@@ -209,8 +208,8 @@ class Tracker:
 def _conclusion(moment: Moment, touched: Iterable[Channel], gone: tuple[Uniqueid, ...], *, used: bool) -> Conclusion:
     if used and not (moment.reports or gone or moment.notes or moment.silences):
         return NOTHING_NEW
-    groups = {id(channel.group): channel.group for channel in touched} if moment.reports else {}
-    companions = tuple(uniqueid for group in groups.values() for uniqueid in group.living)
+    near = groups(touched) if moment.reports else ()
+    companions = tuple(uniqueid for group in near for uniqueid in group.living)
     return Conclusion(tuple(moment.reports), used, gone, tuple(moment.silences), tuple(moment.notes), companions)
 
 

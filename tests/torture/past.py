@@ -68,15 +68,13 @@ class Past:
     def ears(self, listened: Sequence[Listening], timeline: Timeline, proofs: Sequence[Proof]) -> list[Ear]:
         """Tell what each daemon may have heard."""
         found = []
+        snapshots = [one.snapshot for one in listened if one.snapshot is not None]
+        proofs = [one for one in proofs if not _can_be_of_a_snapshot(one, snapshots)]
         for name, ends in self._ends_of.items():
             mine = [one for one in listened if one.username == name]
             others = [one for one in listened if one.username != name]
             # Where another one listened too, nobody can tell whose the proof is.
-            proven = [
-                one
-                for one in proofs
-                if not any(other.holds(one.place) for other in others) and not _can_be_of_a_snapshot(one, listened)
-            ]
+            proven = [one for one in proofs if not any(other.holds(one.place) for other in others)]
             found.append(Ear(mine, self._breaks(mine, ends, timeline, proven, alone=not others)))
         return found
 
@@ -129,7 +127,6 @@ def _causes(played: Played) -> list[tuple[int, Report]]:
     return [(place, report) for place, event in played.told() for report in tracker.handle(event).reports]
 
 
-def _can_be_of_a_snapshot(proof: Proof, listened: Iterable[Listening]) -> bool:
+def _can_be_of_a_snapshot(proof: Proof, snapshots: Iterable[tuple[int, float]]) -> bool:
     """Tell whether somebody was told what exists in the meantime, and can have concluded it from that."""
-    snapshots = [one.snapshot for one in listened if one.snapshot is not None]
     return any(place >= proof.place and at <= proof.came for place, at in snapshots)
