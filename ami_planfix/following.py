@@ -32,6 +32,7 @@ class Following:
         self._database = database
         self._pbx = pbx
         self._keeping: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
         self._company: Callable[[], Awaitable[Company]] = _unknown
 
     async def begin(self, since: float) -> None:
@@ -40,9 +41,14 @@ class Following:
         Waits for the database, or for `end`.
         """
         await self.end()
-        begun = asyncio.Event()
-        self._keeping = asyncio.create_task(self._keep(since + self._database.skew, begun))
-        await begun.wait()
+        await self.go_on(since).wait()
+
+    def go_on(self, since: float) -> asyncio.Event:
+        """Follow as before, else `since` then; gives what is set once we are seen to, or have ended."""
+        if self._keeping is None:
+            self._begun = asyncio.Event()
+            self._keeping = asyncio.create_task(self._keep(since + self._database.skew, self._begun))
+        return self._begun
 
     async def end(self) -> None:
         """Follow no more."""

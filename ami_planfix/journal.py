@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import NamedTuple, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.decode import decode
@@ -89,6 +89,10 @@ class Found(NamedTuple):
 
     callid: str
     at: float
+
+
+_Written = dict[int, tuple[str, Told]]
+"""What was written, and by whom, by the numbers of the rows."""
 
 
 class _Group:
@@ -225,7 +229,7 @@ class Journal:
             await self._end.each(connection, [{"gone": one} for one in gone])
 
     async def live(self, connection: AsyncConnection, now: float) -> list[Event | Snapshot]:
-        """Tell what was heard of the channels that are live, in order; snapshots name these alone."""
+        """Tell what was heard of the channels that are live, in order, and all snapshots; these name such alone."""
         told = await self.live_rows(connection, now)
         return self.read(merged(told.streams.values()), told.channels)
 
@@ -242,7 +246,11 @@ class Journal:
         # What others know of the same calls belongs to it, also where they have seen them end.
         channels = await self._belonging(connection, *living, most=sys.maxsize)
         wanted = select(names.c.journal_id).where(names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
-        return LiveRows(await self._streams(connection, wanted), channels)
+        told = await self._told(connection, rows.c.id.in_(wanted))
+        # A snapshot says of those whom it does not name that they are over.
+        begin = min((row.at for _, row in told.values()), default=sys.maxsize)
+        is_snapshot = and_(rows.c.pbx == self.pbx, rows.c.kind == Kind.RESYNC, rows.c.at >= begin)
+        return LiveRows(_streams(told | await self._told(connection, is_snapshot)), channels)
 
     async def others_heard(self, connection: AsyncConnection, since: float, limit: int) -> list[bytes]:
         """Tell the first of what other daemons heard of live channels since then, in their order."""
@@ -266,8 +274,8 @@ class Journal:
         """Tell all that is kept of a call and of what it became mixed with, in order."""
         channels = await self._belonging(connection, callid.removeprefix(self._prefix))
         mine = (names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
-        told = await self._streams(connection, select(names.c.journal_id).where(*mine))
-        return self.read(merged(told.values()), channels)
+        told = await self._told(connection, rows.c.id.in_(select(names.c.journal_id).where(*mine)))
+        return self.read(merged(_streams(told).values()), channels)
 
     async def find(self, connection: AsyncConnection, number: str, since: float) -> list[Found]:
         """Find calls by a number in their messages, however it is written there; oldest first."""
@@ -309,13 +317,9 @@ class Journal:
             *({**common, "uniqueid": one, "live": False} for one in row.linkedids),
         ]
 
-    async def _streams(self, connection: AsyncConnection, wanted: Select[tuple[int]]) -> dict[str, list[Told]]:
-        columns = (rows.c.owner, rows.c.at, rows.c.kind, rows.c.raw)
-        query = select(*columns).where(rows.c.id.in_(wanted)).order_by(rows.c.id)
-        streams: dict[str, list[Told]] = {}
-        for row in await connection.execute(query):
-            streams.setdefault(row.owner, []).append(Told(row.at, row.kind, row.raw))
-        return streams
+    async def _told(self, connection: AsyncConnection, which: ColumnElement[bool]) -> _Written:
+        query = select(rows.c.id, rows.c.owner, rows.c.at, rows.c.kind, rows.c.raw).where(which)
+        return {row.id: (row.owner, Told(row.at, row.kind, row.raw)) for row in await connection.execute(query)}
 
     async def _belonging(self, connection: AsyncConnection, *uniqueids: str, most: int = MOST_CHANNELS) -> set[str]:
         """Tell all channels that messages name together with these, and together with those, and so on."""
@@ -342,6 +346,14 @@ class Journal:
         )
         first = (await connection.execute(query)).one()
         return Found(f"{self._prefix}{first.uniqueid}", first.at)
+
+
+def _streams(written: _Written) -> dict[str, list[Told]]:
+    """Tell what each daemon wrote, in the order in which it did."""
+    streams: dict[str, list[Told]] = {}
+    for _, (owner, told) in sorted(written.items()):
+        streams.setdefault(owner, []).append(told)
+    return streams
 
 
 def _read(row: Told, channels: set[str]) -> Event | Snapshot | None:

@@ -112,7 +112,7 @@ class Pipeline:
 
     def lost(self, at: float) -> None:
         """Take note that nothing is heard: calls stay as they are until the next snapshot."""
-        self._leaving = asyncio.create_task(self._following.end())
+        self._leaving = asyncio.create_task(self._leave())
 
     # Start, run, stop
 
@@ -140,7 +140,7 @@ class Pipeline:
         """Write what was heard, then end; give up after `limit` seconds if the database still fails."""
         if self._joining is not None:
             await asyncio.wait({self._joining}, timeout=JOIN_WITHIN)
-        tasks = [task for task in (self._joining, self._standing_back) if task is not None]
+        tasks = [task for task in (self._leaving, self._joining, self._standing_back) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -180,6 +180,7 @@ class Pipeline:
                     await meet(self._database, self._journal, self._waiting, self._following.is_alone)
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
+            self._following.go_on(self._listening_since)
             return True  # it cannot be known; without a database nothing can be written either
         if await self._learn(self._heard_until) is None:
             return True
@@ -190,6 +191,11 @@ class Pipeline:
         except (StorageError, TimeoutError) as fault:
             _not_asked(fault)
             return True
+
+    async def _leave(self) -> None:
+        """Follow no more once all is written that we have heard: until then nobody else knows it."""
+        await self._writer.all_written()
+        await self._following.end()
 
     async def _learn(self, since: float) -> frozenset[CallId] | None:
         """Begin anew with all that is known of the calls that go on, if others know more.
@@ -291,13 +297,13 @@ class Pipeline:
         return self._held if self._held is not None else []
 
     def _hold(self, held: list[Waiting], what: Heard | Snapshot) -> Row | None:
-        """Let something wait; its row, if it is about anybody."""
+        """Let something wait; its row, unless it is about nobody: a snapshot is about all, named or not."""
         if isinstance(what, Heard):
             row = self._scribe.event_row(what.event, what.raw) or Row(what.event.at, Kind.EVENT, what.raw)
         else:
             row = self._scribe.resync_row(what._replace(heard_until=self._heard_until or None))
         held.append(Held(what, row))
-        return row if row.channels else None
+        return row if row.channels or row.kind is Kind.RESYNC else None
 
     def _let_go(self) -> None:
         """Take what waited."""

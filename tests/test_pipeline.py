@@ -13,7 +13,7 @@ from ami_planfix import pipeline, writing
 from ami_planfix.ami import capture
 from ami_planfix.ami.decode import decode
 from ami_planfix.ami.listening import Heard
-from ami_planfix.calls.events import BridgeEnter, Event, Hangup, Snapshot
+from ami_planfix.calls.events import BridgeEnter, Event, Hangup, Linkedid, Snapshot, Uniqueid
 from ami_planfix.calls.reports import CallId, Report
 from ami_planfix.calls.tracker import Conclusion
 from ami_planfix.deliveries import Deliveries
@@ -21,7 +21,7 @@ from ami_planfix.errors import StorageError
 from ami_planfix.explain import timeline
 from ami_planfix.following import Following
 from ami_planfix.joining import Learned
-from ami_planfix.journal import Journal
+from ami_planfix.journal import Journal, Scribe
 from ami_planfix.outbox import Outbox
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
@@ -515,6 +515,36 @@ async def test_two_who_join_at_once_tell_what_either_has_heard(
         assert (await connection.execute(ours)).all() == []
     await junior.stop()
     await running
+
+
+async def test_who_has_not_written_all_that_it_heard_is_still_seen_to_follow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwritten: asyncio.Queue[int] = asyncio.Queue()
+
+    async def end() -> None:
+        unwritten.put_nowait(bench.writer.backlog)
+
+    monkeypatch.setattr(bench.pipeline._following, "end", end)
+    bench.pipeline.heard(heard(CALLS[0])[:5])
+    bench.pipeline.lost(time.time())
+    assert bench.writer.backlog
+    assert await unwritten.get() == 0
+
+
+async def test_a_snapshot_counts_for_those_whom_it_does_not_name_also_when_all_others_are_over(bench: Bench) -> None:
+    batch = heard(CALLS[0])[:5]
+    await bench.hear(batch)
+    named = Mirror([batch[0].event]).snapshot()._replace(at=batch[-1].event.at + 1)
+    (one,) = named.channels
+    another = one._replace(channel=one.channel._replace(uniqueid=Uniqueid("9.9"), linkedid=Linkedid("9.9")))
+    row = Scribe().resync_row(named._replace(channels=(another,)))
+    async with bench.database.write() as connection:
+        await Journal(owner="another").write(connection, [row], [another.channel.uniqueid])
+    *before, last = await bench.live()
+    assert len(before) == len(batch)
+    assert isinstance(last, Snapshot)
+    assert last.channels == ()
 
 
 async def test_who_takes_over_ends_a_call_of_which_others_ended_but_a_part(

@@ -57,8 +57,8 @@ class Ears:
         self.observer: Observer | None = None
         self._listener = listener
         self._booted = booted
-        self._ahead = 0.0
-        """Seconds by which the clock of events was ahead of ours when the last one came."""
+        self._last: tuple[float, float] | None = None
+        """When the last event happened, by its clock, and when it came, by the monotonic one."""
         self._taps: list[Callable[[Event], None]] = []
         self._batch: list[Heard] = []
 
@@ -68,6 +68,7 @@ class Ears:
         None if nobody waits for an answer.
         """
         self.messages_read += len(messages)
+        came = time.monotonic()
         if self.observer is not None:
             for raw in messages:
                 self._observe(raw, at)
@@ -76,21 +77,27 @@ class Ears:
             if is_answer is not None and is_answer(raw):
                 return True
             if event_name(raw) == b"FullyBooted":
-                self._ahead = time_of(parse(raw).get("Timestamp"), at) - at
+                self._last = time_of(parse(raw).get("Timestamp"), at), came
                 self.flush()
                 self._booted()
             return False
 
         for event, raw in decode_all(messages, at, is_for_others, ask_always=is_answer is not None):
-            self._ahead = event.at - at
+            self._last = event.at, came
             self._batch.append(_make_heard((event, stamped(raw, at))))
             for tap in self._taps:
                 tap(event)
         self.flush()
 
     def now(self) -> float:
-        """Tell the time by the clock that events are stamped with: Asterisk's, which may not be ours."""
-        return time.time() + self._ahead
+        """Tell the time by the clock that events are stamped with: Asterisk's, which may not be ours.
+
+        Ours may be moved at any moment, so that it tells no more than how long ago the last event came.
+        """
+        if self._last is None:
+            return time.time()
+        at, came = self._last
+        return at + time.monotonic() - came
 
     def flush(self) -> None:
         """Hand over what has been heard so far."""

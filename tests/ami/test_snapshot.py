@@ -130,6 +130,17 @@ class TestItsTime:
             snapshot = await connection.resync(settle=0)
         assert abs(snapshot.at - off - time.time()) < 60
 
+    async def test_our_clock_may_be_moved_between_an_event_and_the_snapshot(
+        self, asterisk: Asterisk, diary: Diary, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        right = time.time
+        async with connected(asterisk, diary) as connection:
+            asterisk.emit(_hangup(right()))
+            await diary.until(lambda: bool(diary.events))
+            monkeypatch.setattr(time, "time", lambda: right() - 3600)
+            snapshot = await connection.resync(settle=0)
+        assert abs(snapshot.at - right()) < 60
+
     async def test_before_any_event_the_boot_that_each_login_is_told_of_says_it(self, diary: Diary) -> None:
         exchange = Exchange(clock=lambda: time.time() + 3600)
         async with exchange, connected(exchange, diary):

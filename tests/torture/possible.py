@@ -3,12 +3,13 @@
 A connection ends, or a daemon dies: what was told from then until the next login is lost to it. Before that there is
 a stretch in which nobody can say from outside how much was heard, or noted before the death: every cut in it is
 possible. What one daemon has heard all know, since they share a database. So each possible cut of each of them leads
-to a history, which the pure tracker plays, with a snapshot wherever a connection stands again. Planfix must have got
-one of these.
+to a history, which the pure tracker plays, with a snapshot wherever a connection stands again. Who listened just then
+tells calls without that snapshot of another daemon, which may have come to know more by it. Planfix must have got one
+of these.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, product
+from itertools import chain, combinations, islice, product
 from math import inf
 from typing import NamedTuple
 
@@ -41,6 +42,10 @@ class Item(NamedTuple):
     what: Event | Snapshot
 
 
+_Key = tuple[int, bool]
+"""Where something stands, and whether it is an event: a snapshot comes before it."""
+
+
 class Ear:
     """What one daemon may have heard; `breaks` are the ends of its connections and of its lives."""
 
@@ -55,6 +60,10 @@ class Ear:
         first, last = played.places[0], played.places[-1]
         held = any(one.since <= first and (one.until is None or last < one.until) for one in self._listened)
         return held and not any(one.place > first and one.unsure <= last for one in self._breaks)
+
+    def listens(self, place: int) -> bool:
+        """Tell whether the daemon is told what happens there."""
+        return any(one.holds(place) for one in self._listened)
 
     def heard(self, played: Played, told: Sequence[tuple[int, Event]]) -> list[tuple[Item, ...]]:
         """Tell all that can have been heard, noted, and not been lost, the most first."""
@@ -104,9 +113,25 @@ class Hearing:
         else:
             told = list(played.told())
             each = [ear.heard(played, told) for ear in self._ears]
+            seen: set[frozenset[_Key]] = set()
             for heard in islice(product(*each), MOST_HISTORIES):
                 together = {(one.place, not isinstance(one.what, Snapshot)): one for items in heard for one in items}
-                yield self._history(played, [together[place] for place in sorted(together)])
+                for left_out in _parts_of(self._unknown_to_another(heard, played.places[0])):
+                    keys = frozenset(together.keys() - left_out)
+                    if keys not in seen:
+                        seen.add(keys)
+                        yield self._history(played, [together[key] for key in sorted(keys)])
+
+    def _unknown_to_another(self, heard: Sequence[Sequence[Item]], begin: int) -> set[_Key]:
+        """Tell which snapshots after `begin` came to one daemon while another listened."""
+        return {
+            (one.place, False)
+            for ear, items in zip(self._ears, heard, strict=True)
+            for one in items
+            if isinstance(one.what, Snapshot)
+            and one.place > begin
+            and any(other.listens(one.place) for other in self._ears if other is not ear)
+        }
 
     def _history(self, played: Played, heard: Sequence[Item]) -> History:
         tracker = played.copy.recorded.story.tracker(self._settings)
@@ -122,6 +147,11 @@ class Hearing:
                 reports += tracker.handle(what).reports
             before = what.at
         return History(reports, slack)
+
+
+def _parts_of(keys: set[_Key]) -> Iterator[set[_Key]]:
+    """Give all sets that can be made of these, the smaller first."""
+    return map(set, chain.from_iterable(combinations(sorted(keys), size) for size in range(len(keys) + 1)))
 
 
 def _cut(heard: tuple[Item, ...], unsure: int) -> Iterator[tuple[Item, ...]]:

@@ -76,6 +76,15 @@ class TestWhatMayHaveBeenHeard:
         assert len(unsure) > 5
         assert unsure[0] == sure[0]
 
+    def test_who_listened_need_not_know_what_another_daemon_saw_just_then(self) -> None:
+        copy, place = _copy(), 40
+        one = [Listening("one", place, (place, BEGIN + 5))]
+        other = [Listening("other", place + 30, (place + 30, BEGIN + 6))]
+        found = list(Hearing([Ear(one, []), Ear(other, [])], SETTINGS).histories(_played(copy)))
+        (without,) = _hearing(one, []).histories(_played(copy))
+        assert len(found) == 2
+        assert found[1].reports == without.reports
+
     def test_a_wrong_report_about_a_call_that_was_heard_is_not_excused_by_a_break_before_it(self) -> None:
         copy = _copy()
         listened = [Listening("daemon", 0, (0, BEGIN - 9), until=0), Listening("daemon", 0, (0, BEGIN - 1))]
