@@ -66,6 +66,11 @@ class PostgreSql:
         words = [_program("psql"), "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url(name)]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
+    def dump(self, url: str, file: Path) -> None:
+        """Write a database down."""
+        with file.open("wb") as output:
+            subprocess.run([_program("pg_dump"), url], check=True, stdout=output)
+
     @property
     def _data(self) -> Path:
         return self._folder / "data"

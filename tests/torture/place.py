@@ -32,6 +32,9 @@ class Storage(Protocol):
     async def fail(self, seconds: float) -> None:
         """Be of no use for a while."""
 
+    async def keep(self, folder: Path) -> None:
+        """Leave what it has in a folder, for who looks into a run."""
+
 
 class Sqlite:
     """A file, on a disk of its own."""
@@ -64,6 +67,9 @@ class Sqlite:
         await asyncio.sleep(seconds)
         ballast.unlink()
 
+    async def keep(self, folder: Path) -> None:
+        """It is a file in there."""
+
 
 class Server:
     """A PostgreSQL of our own."""
@@ -92,6 +98,10 @@ class Server:
         await asyncio.to_thread(self._server.stop, "immediate")
         await asyncio.sleep(seconds)
         await asyncio.to_thread(self._server.start)
+
+    async def keep(self, folder: Path) -> None:
+        """Write `database.sql`, which psql reads."""
+        await asyncio.to_thread(self._server.dump, self._url, folder / "database.sql")
 
 
 def _fill(ballast: Path) -> None:

@@ -129,6 +129,7 @@ class Torture:
             progress.cancel()
         finally:
             statuses = [await keeper.stop() for keeper in keepers]
+            await storage.keep(self._folder)
         return Evidence(
             seed=wanted.seed,
             played=player.played,

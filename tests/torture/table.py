@@ -40,9 +40,11 @@ def table(result: Result, folder: Path) -> str:
         rows += _real_rows(result.real)
     lines = [f"{name:<42}{value:>10}" for name, value in rows]
     lines += [f"not done: {why}" for why in result.impossible]
+    dump = folder / "database.sql"
+    begin = f"read {dump} into a PostgreSQL, " if dump.exists() else ""
     for callid, problems in list(verdict.problems.items())[:SHOWN]:
         lines += ["", f"call {callid}", *(f"  {problem}" for problem in problems)]
-        lines += [f"  look: start the daemon on {folder}/config.yaml, then `ami-planfix explain {callid} -c ...`"]
+        lines += [f"  look: {begin}start the daemon on {folder}/daemon1/config.yaml, then `... explain {callid}`"]
     for callid, problems in list(result.real.problems.items() if result.real is not None else ())[:SHOWN]:
         lines += ["", f"call {callid} on a real Asterisk", *(f"  {problem}" for problem in problems)]
     lines += ["", *(f"the daemon ended by itself: {said}" for said in result.died)]
