@@ -158,8 +158,7 @@ class Hearing:
         if leg.dial is None:
             return [leg]  # whoever picks a call up was never dialled (rule 10)
         channels = self._dial(event.channel, event.dest)
-        leg.dial.status = event.status
-        self._pbx.changed = True
+        leg.dial.status = event.status  # counts when the leg is gone: nobody looks now
         if event.forward:
             leg.dial.forwarded = True
             self._explain("11", channels)
