@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -53,8 +54,9 @@ def expected(batch: Iterable[Heard]) -> list[str]:
 class Bench:
     """A pipeline on a real database; each `open` is a start of the daemon."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, owner: str = OWNER) -> None:
         self.url = url
+        self.owner = owner
         self.troubles: list[str] = []
         self.times_written = 0
 
@@ -62,7 +64,7 @@ class Bench:
     async def open(self) -> AsyncIterator["Bench"]:
         async with await open_database(self.url) as self.database:
             self.database.listen(self.troubles.append)
-            self.outbox = Outbox(self.database)
+            self.outbox = Outbox(self.database, owner=self.owner)
             self.tracker = tracker_of()
             self.pipeline, self.writer = pipeline_of(self.database, self.outbox, self.tracker, self.note)
             await self.pipeline.restore()
@@ -530,6 +532,46 @@ async def test_who_has_not_written_all_that_it_heard_is_still_seen_to_follow(
     bench.pipeline.lost(time.time())
     assert bench.writer.backlog
     assert await unwritten.get() == 0
+
+
+@pytest.mark.postgresql
+async def test_what_another_cannot_write_yet_is_waited_for_though_it_has_lost_asterisk(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = heard(CALLS[0])
+    rings, talks = 12, next(place for place, one in enumerate(batch) if isinstance(one.event, BridgeEnter)) + 2
+    nobody = Snapshot(batch[0].event.at - 1, ())
+    may_write = asyncio.Event()
+    monkeypatch.setattr("ami_planfix.journal.OTHERS_LIVE", time.time())  # the calls are of long ago
+    async with Bench(postgresql_url).open() as ours, Bench(postgresql_url, "another").open() as others:
+        write = others.writer.journal.write
+
+        async def written(*what: Any) -> None:
+            await may_write.wait()
+            await write(*what)
+
+        for each in (others, ours):
+            each.pipeline.connected(time.time())
+            each.pipeline.resync(nobody)
+            await each.joined()
+            await each.hear(batch[:rings])
+        ours.pipeline.lost(time.time())
+        monkeypatch.setattr(others.writer.journal, "write", written)
+        others.pipeline.heard(batch[rings:talks])
+        others.pipeline.lost(time.time())
+        ours.pipeline.connected(time.time())
+        ours.pipeline.resync(nobody._replace(at=batch[-1].event.at + 1))
+        await ours.joined()
+        await ours.quiet()
+        known = expected(batch[:rings])
+        assert await ours.reports() == known
+        may_write.set()
+        await others.quiet()
+        assert ours.pipeline._standing_back is not None
+        await ours.pipeline._standing_back
+        await ours.quiet()
+        *_, end = await ours.reports()
+        assert end == "COMPLETED 102 Success"
 
 
 async def test_a_snapshot_counts_for_those_whom_it_does_not_name_also_when_all_others_are_over(bench: Bench) -> None:
