@@ -130,6 +130,13 @@ class Withheld:
         self._gone = [(at, uniqueid) for at, uniqueid in self._gone if at > old and not self.is_over]
         return gone
 
+    def renew(self) -> None:
+        """Forget nothing yet: what we cannot write just now, others cannot either."""
+        now = time.monotonic()
+        self.calls = dict.fromkeys(self.calls, now)
+        self._reports = [(now, report) for report in self.reports]
+        self._gone = [(now, uniqueid) for uniqueid in self.gone]
+
     @property
     def is_over(self) -> bool:
         """Tell whether nothing is withheld any more."""
@@ -166,20 +173,24 @@ async def stand_back(
     following: Following,
     withheld: Withheld,
     live: Callable[[], Collection[CallId]],
+    is_stuck: Callable[[], bool],
     forget: Callable[[list[Uniqueid]], None],
     alone: Callable[[], Awaitable[None]],
 ) -> None:
     """Wait until calls that we know in part are over; call `alone` if nobody else follows them any more.
 
-    `forget` is given the channels whose journal can go, since others have told what became of them.
+    `forget` is given the channels whose journal can go, since others have told what became of them; as long as writing
+    `is_stuck` they have not.
     """
     while not withheld.is_over:
         await asyncio.sleep(LOOK_EVERY)
         with suppress(StorageError):
-            if await following.seniors():
-                forget(withheld.forget_old(live()))
-            else:
+            if not await following.seniors():
                 await alone()
+            elif is_stuck():
+                withheld.renew()
+            else:
+                forget(withheld.forget_old(live()))
 
 
 async def _unknown() -> Company:

@@ -238,7 +238,8 @@ class Pipeline:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
         try:
             alone = partial(self._take_over, since)
-            await stand_back(self._following, self._withheld, self._tracker.callids, self._end_journal, alone)
+            live, is_stuck = self._tracker.callids, self._writer.is_stuck
+            await stand_back(self._following, self._withheld, live, is_stuck, self._end_journal, alone)
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
             kept = self._withheld.emptied()

@@ -36,6 +36,8 @@ ENOUGH_ROOM = 2_000
 """As few of them as must be left before it is read again."""
 MOST_ROWS = 50_000
 """Messages that wait while the database fails, about 50 MB."""
+SLOW = 1.0
+"""Seconds after which a write that has not ended counts as stuck."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds until a failing database is tried again."""
 
@@ -93,8 +95,11 @@ class Writer:
     @property
     def alive(self) -> bool:
         """Tell whether it still writes what it gets, or says why it cannot."""
-        stuck = self._writing_since is not None and time.monotonic() - self._writing_since > self._database.patience
-        return not self._ended.is_set() and not stuck
+        return not self._ended.is_set() and self._writes_for() <= self._database.patience
+
+    def is_stuck(self) -> bool:
+        """Tell whether the database takes nothing just now."""
+        return self._failing or self._writes_for() > SLOW
 
     @property
     def backlog(self) -> int:
@@ -186,6 +191,10 @@ class Writer:
             for take in takes:
                 await take(connection, batch.reports)
         return batch.reports
+
+    def _writes_for(self) -> float:
+        """Tell for how many seconds a batch has been being written."""
+        return 0.0 if self._writing_since is None else time.monotonic() - self._writing_since
 
     def _hold_back(self) -> None:
         """Pause or resume the source, by how much waits."""

@@ -5,19 +5,21 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ami_planfix.calls.events import Newchannel, Uniqueid
 from ami_planfix.calls.reports import CallId
 from ami_planfix.errors import StorageError
-from ami_planfix.following import KEPT, Following, Withheld
+from ami_planfix.following import KEPT, Following, Withheld, stand_back
 from ami_planfix.storage.database import Database
 from ami_planfix.storage.schema import open_database
 from tests.calls.mirror import Mirror
 from tests.conftest import NO_SYNC
 from tests.load.home import SETTINGS
 from tests.load.recorded import copy_of
+from tests.making import report
 from tests.postgresql import PostgreSql, a_postgresql
 
 LIMIT = 20.0
@@ -48,6 +50,30 @@ def test_the_journal_is_kept_of_what_is_withheld_and_no_longer(monkeypatch: pyte
     monkeypatch.setattr("ami_planfix.following.time", SimpleNamespace(monotonic=lambda: later))
     assert withheld.forget_old([]) == ours
     assert withheld.gone == []
+
+
+async def test_what_others_cannot_have_written_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    withheld, looks = Withheld(), iter([True, True, False, False])
+    now = 0.0
+    monkeypatch.setattr("ami_planfix.following.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("ami_planfix.following.LOOK_EVERY", 0.0)
+    withheld.withhold([CallId("1.1")])
+    withheld.sift([report(callid="1.1")])
+    known: list[int] = []
+
+    async def seniors() -> int:
+        known.append(len(withheld.reports))
+        return 1
+
+    def is_stuck() -> bool:
+        nonlocal now
+        now += 0.8 * KEPT
+        return next(looks)
+
+    following: Any = SimpleNamespace(seniors=seniors)
+    await stand_back(following, withheld, list, is_stuck, lambda _: None, lambda: pytest.fail("not alone"))
+    assert known == [1, 1, 1, 1]
+    assert withheld.reports == []
 
 
 async def test_alone_with_a_file(tmp_path: object) -> None:
