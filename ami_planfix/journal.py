@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import NamedTuple, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ami_planfix.ami.decode import decode
@@ -209,6 +209,7 @@ class Journal:
         self.pbx = pbx
         self.owner = owner
         self._prefix = f"{pbx}-" if pbx else ""
+        self._is_snapshot = and_(rows.c.pbx == pbx, rows.c.kind == Kind.RESYNC)
         # Another daemon's rows are its own to end: both would wait for each other's locks. Those of a version that
         # knew no owners are everybody's.
         mine = or_(rows.c.owner == owner, rows.c.owner == "")
@@ -249,8 +250,8 @@ class Journal:
         told = await self._told(connection, rows.c.id.in_(wanted))
         # A snapshot says of those whom it does not name that they are over.
         begin = min((row.at for _, row in told.values()), default=sys.maxsize)
-        is_snapshot = and_(rows.c.pbx == self.pbx, rows.c.kind == Kind.RESYNC, rows.c.at >= begin)
-        return LiveRows(_streams(told | await self._told(connection, is_snapshot)), channels)
+        snapshots = await self._told(connection, and_(self._is_snapshot, rows.c.at >= begin))
+        return LiveRows(_streams(told | snapshots), channels)
 
     async def others_heard(self, connection: AsyncConnection, since: float, limit: int) -> list[bytes]:
         """Tell the first of what other daemons heard of live channels since then, in their order."""
@@ -275,6 +276,11 @@ class Journal:
         channels = await self._belonging(connection, callid.removeprefix(self._prefix))
         mine = (names.c.pbx == self.pbx, names.c.uniqueid.in_(channels))
         told = await self._told(connection, rows.c.id.in_(select(names.c.journal_id).where(*mine)))
+        if told:
+            # One that was over unheard ended with the first snapshot after that, which does not name it.
+            later = select(rows.c.id).where(self._is_snapshot, rows.c.id > max(told)).order_by(rows.c.id).limit(1)
+            end = func.coalesce(later.scalar_subquery(), max(told))
+            told |= await self._told(connection, and_(self._is_snapshot, rows.c.id.between(min(told), end)))
         return self.read(merged(_streams(told).values()), channels)
 
     async def find(self, connection: AsyncConnection, number: str, since: float) -> list[Found]:

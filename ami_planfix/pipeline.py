@@ -362,8 +362,9 @@ class Pipeline:
 
     def _see(self, snapshot: Snapshot) -> Row | None:
         """Tell the tracker; the snapshot's row, if a replay needs it."""
-        if self._deaf_since is not None:
-            snapshot, self._deaf_since = snapshot._replace(heard_until=self._deaf_since), None
+        # Written down, since who replays one call alone has not heard what else there was.
+        heard_until, self._deaf_since = self._deaf_since or self._tracker.last_heard, None
+        snapshot = snapshot._replace(heard_until=heard_until)
         conclusion = self._reconcile(snapshot)
         left = tuple(report for report in conclusion.reports if report.callid not in self._settled)
         self._settled.clear()

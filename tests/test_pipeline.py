@@ -270,6 +270,20 @@ class TestExplain:
             ]
             assert told == [report for report in reports if report.callid == callid]
 
+    @pytest.mark.parametrize("later", [[], heard("incoming/direct_busy")], ids=["", "and another call"])
+    async def test_a_call_that_ended_unheard_has_its_end_too(self, bench: Bench, later: list[Heard]) -> None:
+        batch = heard(CALLS[0])[:-5]
+        await bench.hear(batch)
+        if later:  # the snapshot names somebody else
+            shift = batch[-1].event.at + 60 - later[0].event.at
+            later = [Heard(replace(one.event, at=one.event.at + shift), one.raw) for one in later]
+            await bench.hear(later[:1])
+        bench.pipeline.resync(Mirror(one.event for one in later[:1]).snapshot()._replace(at=batch[-1].event.at + 90))
+        await bench.quiet()
+        told = await bench.reports()
+        moments = timeline(await bench.timeline(batch[0].event.channel.uniqueid), tracker_of())  # type: ignore[union-attr]
+        assert lines([report for moment in moments for report in moment.reports]) == told
+
     async def test_an_unknown_call_has_none(self, bench: Bench) -> None:
         await bench.hear(heard(CALLS[0]))
         assert await bench.timeline("7.7") == []

@@ -129,6 +129,11 @@ class Tracker:
         used = changed or bool(moment.reports) or bool(self._register)
         return _conclusion(moment, touched, gone, used=used)
 
+    @property
+    def last_heard(self) -> float | None:
+        """When the last event or snapshot happened, seconds since the epoch; None before the first."""
+        return self._last_heard or None
+
     def live(self) -> tuple[LiveCall, ...]:
         """Tell the calls that go on, oldest first."""
         return tuple(_as_live(call) for call in self._register.live())
