@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 
 import structlog
 
@@ -168,7 +167,7 @@ class Pipeline:
         if in_part:
             self._withheld.withhold(self._tracker.callids())
         if not self._withheld.is_over and self._standing_back is None:
-            self._standing_back = asyncio.create_task(self._stand_back(self._heard_until))
+            self._standing_back = asyncio.create_task(self._stand_back())
 
     async def _ask_others(self) -> bool:
         """Follow from now on, and learn what others know; tell whether we know the calls that go on in part."""
@@ -234,12 +233,11 @@ class Pipeline:
         # Which of these had to do with the withheld ones is not known any more.
         waiting.gone = list(self._withheld.hold_on_to(waiting.gone, self._withheld.calls))
 
-    async def _stand_back(self, since: float) -> None:
+    async def _stand_back(self) -> None:
         """Withhold reports of calls that we know in part, until nobody else follows them or they are over."""
         try:
-            alone = partial(self._take_over, since)
             live, is_stuck = self._tracker.callids, self._writer.is_stuck
-            await stand_back(self._following, self._withheld, live, is_stuck, self._end_journal, alone)
+            await stand_back(self._following, self._withheld, live, is_stuck, self._end_journal, self._take_over)
         except Exception:
             log.exception("others not asked", remedy=_FAULT)
             kept = self._withheld.emptied()
@@ -254,15 +252,16 @@ class Pipeline:
             async with asyncio.timeout(LAST_LOOK):
                 seniors = await self._following.seniors()
             if not seniors:
-                await self._take_over(0.0)
+                await self._take_over()
 
-    async def _take_over(self, since: float) -> None:
+    async def _take_over(self) -> None:
         if self._held is not None:
             return  # connecting just now
         self._held = []
         kept = self._withheld.emptied()
         try:
-            known = await self._learn(since)
+            # Whenever they heard it: some may have written it only now, or we could not ask them before.
+            known = await self._learn(0.0)
             untold = await self._untold(kept.reports, known) if known else kept.reports
         except asyncio.CancelledError:
             self._withheld.extend(kept)

@@ -366,19 +366,19 @@ async def test_of_what_others_may_know_more_nothing_is_said_until_they_can_be_as
     bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     batch = heard(CALLS[0])
-    asked: asyncio.Queue[None] = asyncio.Queue()
+    asked: asyncio.Queue[float] = asyncio.Queue()
     may_answer = asyncio.Event()
 
-    async def learn(*_: object) -> None:
-        asked.put_nowait(None)
+    async def learn(_: Database, _journal: Journal, since: float, _held: object) -> None:
+        asked.put_nowait(since)
         if not may_answer.is_set():
             raise fault
 
     monkeypatch.setattr(pipeline, "learn", learn)
     bench.pipeline.connected(time.time())
     bench.pipeline.heard(batch)
-    for _ in range(3):  # it asks once more only after what it held was let go
-        await asked.get()
+    since = [await asked.get() for _ in range(3)]  # it asks once more only after what it held was let go
+    assert since[1:] == [0.0, 0.0], "what we have heard ourselves meanwhile says nothing of what others heard before"
     assert await bench.reports() == []
     may_answer.set()
     await bench.told()
