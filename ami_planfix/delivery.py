@@ -40,8 +40,6 @@ log = structlog.get_logger("ami_planfix.delivery")
 
 LEAST_PAUSE = 0.05
 """Seconds; what is due at once and cannot be claimed (another daemon has it) must not make us spin."""
-BRISK = 0.02
-"""Seconds; what became of a report that was answered sooner is written down with what is sent right behind it."""
 SLOW = 1.0
 """Seconds; behind a request that took longer nothing is sent without asking what is more urgent."""
 LONGEST_SLEEP = 60.0
@@ -306,13 +304,12 @@ class Delivery:
         for one in (due, *due.behind):
             begun = time.monotonic()
             result = await self._send(one)
-            took = time.monotonic() - begun
             rows.remove(one.id)
             self._notebook.add(result)
-            if took > BRISK:
-                self._woken.set()
+            self._woken.set()
+            is_slow = time.monotonic() - begun > SLOW
             is_open = self._gate.closed_for(self._clock()) == 0
-            if took > SLOW or self._cut or not is_open or isinstance(result, Postponed | Returned):
+            if is_slow or self._cut or not is_open or isinstance(result, Postponed | Returned):
                 return
 
     async def _send(self, due: Due) -> Result:

@@ -1,6 +1,7 @@
 """The wire between a daemon and Asterisk: passes on what is said, and can be cut or frozen."""
 
 import asyncio
+import time
 from typing import Self
 
 from tests.lab.waiting import Noticeboard
@@ -16,6 +17,8 @@ class Wire:
         self.port = 0
         self.snapshots = 0
         """Lists of what exists that have passed."""
+        self.joined: list[float] = []
+        """When each connection came, seconds since the epoch."""
         self._behind = (host, port)
         self._broken = False
         self._flowing = asyncio.Event()
@@ -67,6 +70,7 @@ class Wire:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind, to_behind = await asyncio.open_connection(*self._behind)
+        self.joined.append(time.time())
         try:
             async with asyncio.TaskGroup() as both:
                 up = both.create_task(self._pass_on(reader, to_behind))

@@ -124,8 +124,8 @@ def _repeated(
     later: list[Saying] = []
     for saying in reversed(found):
         if saying.get("ext") == ext:
-            forgotten = saying.settled is None or (saying.taken is not None and around.forgot(saying.taken, at))
-            if not forgotten:
+            answered = saying.settled if saying.taken is None else saying.taken
+            if answered is not None and not around.forgot(answered, at):
                 return None
             if saying in alike and _come_too(later, ext, to_come):
                 saying.again += 1

@@ -103,6 +103,12 @@ def test_who_died_just_then_may_say_again_what_it_had_no_time_to_note() -> None:
     assert _counts(CALL, _came(*late, at=61.0))["double"] == 2
 
 
+def test_a_refusal_may_be_forgotten_as_well() -> None:
+    said = _came(RANG, ACCEPTED, (ENDED, 400), ENDED)
+    assert _counts(CALL, said, Forgetful(2.0)) == {"expected": 3, "arrived": 3, "refused": 1, "again": 1}
+    assert _counts(CALL, said)["double"] == 1
+
+
 def test_another_part_of_the_same_may_end_as_the_one_before_it_though_that_end_may_be_forgotten() -> None:
     gone = report(Stage.COMPLETED, at=1.0, outcome=Outcome.CANCELED)
     back = (report(at=1.5, part=2), report(Stage.COMPLETED, at=2.0, outcome=Outcome.CANCELED, part=2))
