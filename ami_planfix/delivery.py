@@ -336,8 +336,9 @@ class Delivery:
         if self._planfix.looks_on:
             self._board.say(PART, State.OFF, "observing: nothing is sent")
             return Observed(due.id)
-        if self._gate.taken(self.sent.left_out):
-            self._notebook.hasten()
+        back_in = self._gate.taken(self.sent.left_out)
+        if back_in is not None:
+            self._notebook.hasten(self._now() + back_in)
         lag = self._lag(due.entry)
         self.sent.delivered += 1
         self.sent.seconds.observe(max(0.0, lag))

@@ -1,7 +1,9 @@
 """Whether reports may go to Planfix now, and how many at once: what its answers say of it.
 
 Planfix away: as many failures in a row as requests go at once, and one report at a time asks whether it is back; the
-others stay as they are. Our token refused: nothing is sent, `ping` asks every 30 s. No account yet: wait for `setup`.
+others stay as they are. Back: all are tried at once, but not more often than every 5 s, or who fails now and then would
+get all of it with each success. Our token refused: nothing is sent, `ping` asks every 30 s. No account yet: wait for
+`setup`.
 """
 
 import asyncio
@@ -19,7 +21,7 @@ log = structlog.get_logger("ami_planfix.delivery")
 OUTAGE = 3
 """Failures in a row after which Planfix counts as away."""
 PROBE_EVERY = 5.0
-"""Seconds between two looks whether Planfix is back, at most."""
+"""Seconds between two looks whether Planfix is back, at most; and between two times that all is tried, at least."""
 CALM = 60.0
 """Seconds without a popup that was left out, after which Planfix is fast enough again."""
 PART = "planfix"
@@ -84,6 +86,8 @@ class Gate:
         self._until_ping: _Wait | None = None
         """Our token is refused; when to ask again."""
         self._paused = _OVER
+        self._tried = _OVER
+        """All that waited has been tried not long ago."""
         self._failures = 0
         """In a row."""
         self._said_not_set_up = False
@@ -120,14 +124,21 @@ class Gate:
             self._until_ping = _OVER
         self._changed()
 
-    def taken(self, left_out: int) -> bool:
-        """Take note that Planfix took something; tell whether it is back. `left_out`: popups so far, for the log."""
-        is_back = self._failures >= OUTAGE
-        if is_back:
-            log.info("planfix reachable again")
-        self._failures = 0
+    def taken(self, left_out: int) -> float | None:
+        """Take note that Planfix took something; if it is back, tell in how many seconds to try all that waits.
+
+        `left_out`: popups so far, for the log.
+        """
+        is_back, self._failures = self._failures >= OUTAGE, 0
         self._say_how_fast(left_out)
-        return is_back
+        if not is_back:
+            return None
+        now = self._clock()
+        wait = self._tried.left(now)
+        if not wait:
+            self._tried = _Wait(now + PROBE_EVERY, PROBE_EVERY)
+            log.info("planfix reachable again")
+        return wait
 
     def failed(self, fault: PlanfixError) -> None:
         """Take note that it did not, and may later."""

@@ -6,6 +6,7 @@ works again.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from math import inf
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,20 +25,20 @@ class Notebook:
         self._clock = clock
         self._results: list[Result] = []
         self._in_hand: list[Result] = []
-        self._hasten = False
+        self._hasten = inf
 
     def add(self, result: Result) -> None:
         """Note what became of a row."""
         self._results.append(result)
 
-    def hasten(self) -> None:
-        """Note that what waits for another attempt is due now."""
-        self._hasten = True
+    def hasten(self, at: float) -> None:
+        """Note that what waits for another attempt is due `at` the latest (of the clock of leases)."""
+        self._hasten = min(self._hasten, at)
 
     @property
     def is_waiting(self) -> bool:
         """Tell whether something is to be written."""
-        return self._hasten or bool(self._results)
+        return self._hasten < inf or bool(self._results)
 
     @property
     def is_empty(self) -> bool:
@@ -53,24 +54,24 @@ class Notebook:
     async def writing(self) -> AsyncIterator[Write]:
         """Give what writes all there is, in a transaction within this; if that fails, it is kept."""
         mine: list[Result] = []
-        hasten = False
+        hasten = inf
 
         async def write(connection: AsyncConnection) -> bool:
             nonlocal hasten
             mine.extend(self._results)
             self._results.clear()
             self._in_hand += mine
-            hasten, self._hasten = self._hasten, False
+            hasten, self._hasten = self._hasten, inf
             await self._outbox.settle(connection, mine, self._clock())
-            if hasten:
-                await self._outbox.hasten(connection, self._clock())
+            if hasten < inf:
+                await self._outbox.hasten(connection, hasten)
             return any(isinstance(result, Postponed | Returned) for result in mine)
 
         try:
             yield write
         except BaseException:
             self._results[:0] = mine
-            self._hasten |= hasten
+            self._hasten = min(self._hasten, hasten)
             raise
         finally:
             for result in mine:

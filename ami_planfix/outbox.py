@@ -201,9 +201,9 @@ class Outbox:
         waiting = await self._some_waiting.rows(connection, {"most": len(in_hand) + 1})
         return any(row.id not in in_hand for row in waiting)
 
-    async def hasten(self, connection: AsyncConnection, now: float) -> None:
-        """Make everything due that waits for another attempt: Planfix is back."""
-        await connection.execute(update(rows).where(self._waits(), rows.c.next_at > now).values(next_at=now))
+    async def hasten(self, connection: AsyncConnection, at: float) -> None:
+        """Make everything due `at` the latest that waits for another attempt: Planfix is back."""
+        await connection.execute(update(rows).where(self._waits(), rows.c.next_at > at).values(next_at=at))
 
     async def take_back(self, connection: AsyncConnection, in_hand: Collection[int] = ()) -> None:
         """Free what this daemon has claimed, but for what it has in hand: it knows of nothing else."""

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import hypothesis
 import pytest
@@ -15,6 +16,8 @@ from ami_planfix.delivery import Delivery, Settings
 from ami_planfix.demo import planfix as embedded
 from ami_planfix.demo.planfix import EmbeddedPlanfix, Fault, Received
 from ami_planfix.entries import RecordLink, State
+from ami_planfix.errors import PlanfixUnreachable
+from ami_planfix.gate import OUTAGE, PROBE_EVERY, Gate
 from ami_planfix.outbox import Outbox
 from ami_planfix.planfix.account import Credentials
 from ami_planfix.planfix.api import PlanfixApi
@@ -360,6 +363,23 @@ class TestFaults:
         await bench.planfix.start()
         await bench.put(bench.now(COMPLETED, callid="9.9"))
         await bench.until(*["COMPLETED 101 Success"] * 6)
+
+    def test_who_fails_now_and_then_does_not_get_all_of_it_with_each_success(self) -> None:
+        now = 0.0
+        planfix: Any = None
+        gate = Gate(planfix, 20, 30.0, Board(), lambda: now, lambda: None)
+
+        def back(failures: int) -> float | None:
+            for _ in range(failures):
+                gate.failed(PlanfixUnreachable("503"))
+            return gate.taken(0)
+
+        assert back(OUTAGE - 1) is None
+        assert back(OUTAGE) == 0.0
+        now = 1.0
+        assert back(OUTAGE) == PROBE_EVERY - 1.0
+        now = PROBE_EVERY
+        assert back(OUTAGE) == 0.0
 
     async def test_a_request_that_fails_in_us_is_kept_and_stops_nothing_else(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
