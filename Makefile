@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint compiled clean
 
 demo: .venv/ready
 	$(BIN)/ami-planfix demo
@@ -15,6 +15,15 @@ lint: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# A copy of the project as packages have it, in build/compiled: what every event goes through is compiled.
+compiled: build/compiled/ready
+
+build/compiled/ready: .venv/ready packaging/compile.py $(shell git ls-files 'ami_planfix/*.py' 'tests/*.py')
+	rm -rf build/compiled && mkdir -p build/compiled
+	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory build/compiled
+	$(BIN)/python packaging/compile.py build/compiled
+	touch $@
 
 # A package index that is down for a minute is asked again.
 .venv/ready: pyproject.toml requirements.lock

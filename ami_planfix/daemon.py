@@ -13,6 +13,7 @@ from enum import StrEnum
 import structlog
 
 from ami_planfix import __version__
+from ami_planfix.calls.tracker import is_compiled
 from ami_planfix.config.model import Config
 from ami_planfix.errors import AmiError, ConfigurationError, PlanfixError, StorageError, TokenRefused
 from ami_planfix.gate import PART as PLANFIX
@@ -78,7 +79,7 @@ class Daemon:
 
     async def run(self) -> End:
         """Run until told to end. Raises ConfigurationError, StorageError, or the fault of a part."""
-        log.info("starting", version=__version__, observing=self._observe)
+        log.info("starting", version=__version__, compiled=is_compiled(), observing=self._observe)
         try:
             begun = await begin(self._config, self._observe, self.board, self._manager, self._ended)
             if begun is not None:

@@ -27,7 +27,7 @@ RARE = frozenset({b"FullyBooted"})
 # The years 2000 and 2100: a PBX without a clock says 1970.
 _EARLIEST, _LATEST = 946_684_800.0, 4_102_444_800.0
 
-Values = tuple[str, ...]
+Values = tuple[str | None, ...]
 """Values of an event's headers; one that is not there is `''` or None."""
 
 
@@ -118,7 +118,7 @@ def _line(header: str) -> str:
     return rf"\r\n{header}: ([^\r]*+)"
 
 
-def _single(header: str, read: Callable[[str], object], *, always: bool = True) -> _Column:
+def _single(header: str, read: Callable[[str | None], object], *, always: bool = True) -> _Column:
     return _Column((header,), _line(header), read, always)
 
 
@@ -155,11 +155,11 @@ def _needed_channel(values: Values) -> Channel:
         (
             uniqueid,
             uniqueid if linkedid == uniqueid else _needed(linkedid or uniqueid),
-            intern(name),
+            intern(name or ""),
             _STATES[state] if state in _STATES else _number(state) or 0,
             "" if caller == "<unknown>" else caller,
             "" if connected == "<unknown>" else connected,
-            intern(context),
+            intern(context or ""),
             exten,
         )
     )
@@ -185,17 +185,17 @@ def _perhaps(prefix: str) -> _Column:
     return _channel(prefix, _channel_if_any, always=False)
 
 
-def _known(value: str) -> str:
+def _known(value: str | None) -> str:
     return "" if not value or value == "<unknown>" else intern(value)
 
 
-def _needed(value: str) -> str:
-    if value in _NOT_AN_ID or len(value) > LONGEST_ID:
+def _needed(value: str | None) -> str:
+    if value is None or value in _NOT_AN_ID or len(value) > LONGEST_ID:
         raise _IncompleteError
     return intern(value)
 
 
-def _number(value: str) -> int | None:
+def _number(value: str | None) -> int | None:
     try:
         return int(value) if value else None
     except ValueError:
@@ -210,7 +210,7 @@ def _id(header: str) -> _Column:
     return _single(header, _needed)
 
 
-_NOT_AN_ID = frozenset({None, "", "<null>", "<unknown>", "none"})  # `none`: a global variable was set
+_NOT_AN_ID = frozenset({"", "<null>", "<unknown>", "none"})  # `none`: a global variable was set
 
 
 def _optional_id(header: str) -> _Column:
@@ -233,9 +233,9 @@ def _is_success(header: str) -> _Column:
     return _single(header, lambda value: value == "Success")
 
 
-def _variable_name(value: str) -> str:
+def _variable_name(value: str | None) -> str:
     # `_NAME` is inherited by the next channel, `__NAME` by all: the same variable.
-    return intern(value.lstrip("_"))
+    return intern((value or "").lstrip("_"))
 
 
 # What the dialplan tells in words of its own

@@ -32,16 +32,17 @@ USER_EVENT = "PlanfixData"
 
 _VARIABLE_BYTES = frozenset(name.encode() for name in VARIABLES)
 _DATA_PREFIX_BYTES = DATA_PREFIX.encode()
-_FIRST_LETTERS = frozenset({_DATA_PREFIX_BYTES[:2], *(name[:2] for name in _VARIABLE_BYTES)})
+_VARIABLES_BEGIN = (b"_", _DATA_PREFIX_BYTES, *_VARIABLE_BYTES)
 _APPLICATION_BYTES = frozenset(name.encode() for name in APPLICATIONS)
+_APPLICATIONS_BEGIN = tuple(_APPLICATION_BYTES)
+_PRESSED = b"0123456789*#"
 _USER_EVENT_BYTES = USER_EVENT.encode() + b"\r"
 
 
 def is_used_variable(raw: bytes) -> bool:
     """Tell whether a `VarSet` sets a variable that the tracker uses."""
     start = raw.rfind(b"\nVariable: ") + 11
-    letters = raw[start : start + 2]
-    if start > 10 and letters not in _FIRST_LETTERS and not letters.startswith(b"_"):
+    if start > 10 and not raw.startswith(_VARIABLES_BEGIN, start):
         return False
     end = raw.find(b"\r", start)
     name = raw[start:end] if start > 10 and end >= 0 else parse(raw).get("Variable").encode()
@@ -52,10 +53,13 @@ def is_used_variable(raw: bytes) -> bool:
 def is_used_application(raw: bytes) -> bool:
     """Tell whether a `Newexten` runs an application that the tracker uses, or may be a choice in a menu."""
     start = raw.rfind(b"\nApplication: ")
-    end = raw.find(b"\r", start + 14)
-    if start < 0 or end < 0:
-        return parse(raw).get("Application") in APPLICATIONS
-    return raw[start + 14 : end] in _APPLICATION_BYTES or _is_at_a_choice(raw, start)
+    if start < 0 or raw.startswith(_APPLICATIONS_BEGIN, start + 14):
+        end = raw.find(b"\r", start + 14)
+        if start < 0 or end < 0:
+            return parse(raw).get("Application") in APPLICATIONS
+        if raw[start + 14 : end] in _APPLICATION_BYTES:
+            return True
+    return raw[start - 2] in _PRESSED and _is_at_a_choice(raw, start)
 
 
 def _is_at_a_choice(raw: bytes, application: int) -> bool:
@@ -64,7 +68,7 @@ def _is_at_a_choice(raw: bytes, application: int) -> bool:
     if not 0 < application - exten <= LONGEST_CHOICE + 1:
         return False
     digits = raw[exten : application - 1]
-    if not digits or digits.strip(b"0123456789*#"):
+    if not digits or digits.strip(_PRESSED):
         return False
     # A menu has answered, and nobody presses anything on a Local channel: that leaves few of those who just dialled.
     return b"\nPriority: 1\r" in raw and b"\nChannelState: 6\r" in raw and b"\nChannel: Local/" not in raw

@@ -21,6 +21,7 @@ from ami_planfix.bundle import configuration
 from ami_planfix.bundle.configuration import is_database
 from ami_planfix.bundle.hiding import Hiding
 from ami_planfix.bundle.journal import journal
+from ami_planfix.calls.tracker import is_compiled
 from ami_planfix.config.load import examine
 from ami_planfix.config.model import Config
 from ami_planfix.control import request
@@ -158,6 +159,7 @@ def versions(asterisk: str) -> dict[str, object]:
     names = sorted({_name(text) for text in required})
     return {
         "ami-planfix": __version__,
+        "compiled": is_compiled(),
         "python": sys.version,
         "asterisk": asterisk,
         "system": _system(),

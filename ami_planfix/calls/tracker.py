@@ -21,6 +21,11 @@ from ami_planfix.calls.register import Register
 from ami_planfix.calls.reports import CallId, Direction, Extension, Report, Silence
 
 
+def is_compiled() -> bool:
+    """Tell whether this runs as machine code, as packages have it (packaging/compile.py)."""
+    return not __file__.endswith(".py")
+
+
 class Settings(NamedTuple):
     """What the administrator chose (`calls`, `ami.name`)."""
 

@@ -28,6 +28,8 @@ PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "pipx": "pipx",
     "fail2ban-regex": "fail2ban",
+    "gcc": "gcc libc6-dev",
+    "python3-config": "python3-dev",
 }
 """What tests run beside Asterisk, with their Debian packages."""
 TRIES = 5

@@ -1,5 +1,6 @@
 """The container's files fit the project: what is copied is there, and what the wheel is made of is copied."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,9 @@ def test_what_the_image_is_made_of_is_there() -> None:
     assert {name for name in named if not (PROJECT / name).exists()} == set()
     wheel = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {*wheel["packages"], *wheel["force-include"], "requirements.lock", "pyproject.toml"} <= named
+    used = re.findall(r"/src/([\w./-]+)", (CONTAINER / "Containerfile").read_text())
+    assert "packaging/compile.py" in used
+    assert set(used) <= named
 
 
 def test_the_daemon_can_do_only_what_it_must() -> None:

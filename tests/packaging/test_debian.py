@@ -70,6 +70,8 @@ async def is_installed(machine: Booted) -> None:
     told = await machine.does(f"{OFFLINE} /root/this.deb")
     assert "ami-planfix init" in told
     assert __version__ in await machine.does("ami-planfix --version")
+    asked = "from ami_planfix.calls.tracker import is_compiled; print(is_compiled())"
+    assert "True" in await machine.does(f"/usr/lib/ami-planfix/bin/python3 -I -c '{asked}'")
     assert (await machine.does("stat -c '%a %U:%G' /etc/ami-planfix")).strip() == "750 root:ami-planfix"
     assert "nologin" in await machine.does("getent passwd ami-planfix")
     assert await state_of(machine, UNIT) == "inactive"
