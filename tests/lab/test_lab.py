@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ami_planfix.ami import capture
 from tests.lab.ami import Ami, AmiError
 from tests.lab.asterisk import Driver
 from tests.lab.pbx import Lab
@@ -28,8 +29,8 @@ async def test_a_story_is_recorded_from_the_first_channel_to_the_last(
 ) -> None:
     suffix = {(22, "pjsip"): "", (16, "pjsip"): "-ast16", (16, "chan_sip"): "-ast16sip"}[version, driver]
     assert await record([every_story()["recorded_on_client_channel"]], version, driver, tmp_path) == []
-    events = (tmp_path / "recording" / f"recorded_on_client_channel{suffix}.ami").read_bytes().split(b"\r\n\r\n")
-    assert events.pop() == b""
+    # Asterisk writes an empty line too many now and then: what reads captures does not mind.
+    events = list(capture.read(tmp_path / "recording" / f"recorded_on_client_channel{suffix}.ami"))
     names = [event.split(b"\r\n", 1)[0] for event in events]
     # What is told of phones that have just registered may come first.
     states = (b"Event: DeviceStateChange", b"Event: ExtensionStatus", b"Event: QueueMemberStatus")
