@@ -180,6 +180,34 @@ class TestOrder:
         await bench.until("INCOMING 101", "ACCEPTED 101", "COMPLETED 101 Success")
         await bench.settled(delivered=3)
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_what_is_behind_goes_before_the_line_of_the_log_and_the_look_at_the_outbox(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order: list[str] = []
+        event, settle = bench.api.event, bench.outbox.settle
+
+        async def sent(one: Report) -> None:
+            await asyncio.sleep(0)  # aiohttp writes a request in the next turn of the loop
+            order.append(one.stage)
+            await event(one)
+
+        async def noted(*given: object) -> None:
+            order.append("look")
+            await settle(*given)  # type: ignore[arg-type] # handed through as it came
+
+        def line(processed: object, method: str, said: dict[str, object]) -> dict[str, object]:
+            order.append("line")
+            return said
+
+        monkeypatch.setattr(bench.api, "event", sent)
+        monkeypatch.setattr(bench.outbox, "settle", noted)
+        with structlog.testing.capture_logs(processors=[line]):  # type: ignore[list-item]
+            await bench.write(bench.now(RANG), bench.now(ACCEPTED), bench.now(COMPLETED))
+            await bench.settled(delivered=3)
+        begin = order.index(RANG)
+        assert order[begin : begin + 2] == [RANG, ACCEPTED]
+
     async def test_behind_phones_that_ring_side_by_side_nothing_is_in_hand(self, bench: Bench) -> None:
         bench.planfix.fault_for = lambda _: embedded.hang()
         await bench.put(bench.now(RANG), bench.now(RANG, "102"), bench.now(ACCEPTED))
