@@ -6,7 +6,6 @@ compiler and Python's headers; what runs it later needs none of these.
 
 import argparse
 import contextlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,11 +17,11 @@ NOUNS = {"__init__.py", "events.py", "reports.py"}
 """Their types are read when the program runs, by pydantic for one; what they do is done by Python's own tuples."""
 
 
-def modules(folder: Path) -> list[str]:
-    """Name what is compiled, as paths in the folder."""
-    ami = (folder / "ami_planfix" / "ami" / f"{name}.py" for name in ("decode", "wanted", "wire"))
-    calls = (path for path in (folder / "ami_planfix" / "calls").glob("*.py") if path.name not in NOUNS)
-    return [str(path.relative_to(folder)) for path in sorted([*ami, *calls])]
+def modules() -> list[str]:
+    """Name what is compiled, as paths in the folder where we are."""
+    ami = (f"ami_planfix/ami/{name}.py" for name in ("decode", "wanted", "wire"))
+    calls = (str(path) for path in Path("ami_planfix/calls").glob("*.py") if path.name not in NOUNS)
+    return sorted([*ami, *calls])
 
 
 def compile_in(folder: Path) -> None:
@@ -32,8 +31,10 @@ def compile_in(folder: Path) -> None:
         shutil.copytree(folder / "ami_planfix", "ami_planfix", ignore=shutil.ignore_patterns("*.so"))
         options = ["--config-file=", "--ignore-missing-imports"]
         extensions = mypycify(
-            [*options, *modules(Path())], opt_level="3", debug_level="0", target_dir="c", group_name="ami_planfix"
+            [*options, *modules()], opt_level="3", debug_level="0", target_dir="c", group_name="ami_planfix"
         )
+        for extension in extensions:
+            extension.extra_link_args.append("-Wl,--strip-all")
         build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
         build.build_lib, build.build_temp = "compiled", "objects"
         build.ensure_finalized()
@@ -48,7 +49,6 @@ def main() -> None:
     folder = parser.parse_args().folder.resolve()
     if not (folder / "ami_planfix").is_dir():
         parser.error(f"{folder} has no folder `ami_planfix`")
-    os.environ["LDFLAGS"] = f"{os.environ.get('LDFLAGS', '')} -Wl,--strip-all"
     compile_in(folder)
 
 

@@ -29,9 +29,9 @@ PROGRAMS = {
     "pipx": "pipx",
     "fail2ban-regex": "fail2ban",
     "gcc": "gcc libc6-dev",
-    "python3-config": "python3-dev",
+    "/usr/bin/python3-config": "python3-dev",
 }
-"""What tests run beside Asterisk, with their Debian packages."""
+"""What tests run beside Asterisk, with their Debian packages; a path where another Python may have it too."""
 TRIES = 5
 PAUSE = 20  # seconds between two tries: a mirror may be away for a minute
 
