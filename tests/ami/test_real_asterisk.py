@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from ami_planfix.ami.connection import Connection
 from ami_planfix.ami.endpoints import devices
@@ -22,10 +23,26 @@ from tests.lab.asterisk import Driver
 from tests.lab.stories.attributes import attributes_told
 from tests.lab.stories.ivr import ivr_below_ivr
 
-pytestmark = pytest.mark.asterisk
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
+Labs = Callable[[int, Driver], Awaitable[Lab]]
 DAEMON, LAB = "[ami-planfix]", "[lab]"
 SECRET = "secret-of-the-test"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def labs() -> AsyncIterator[Labs]:
+    """Give what runs each Asterisk once for all tests."""
+    running: dict[tuple[int, Driver], Lab] = {}
+    async with AsyncExitStack() as stack:
+
+        async def lab(version: int, driver: Driver) -> Lab:
+            if (version, driver) not in running:
+                running[version, driver] = await stack.enter_async_context(Lab(version, driver))
+            running[version, driver].forget()
+            return running[version, driver]
+
+        yield lab
 
 
 def our_user(filters: str) -> str:
@@ -42,7 +59,7 @@ def configure(path: Path, filters: str) -> None:
 @asynccontextmanager
 async def connected_to(lab: Lab, filters: str, diary: Diary) -> AsyncIterator[Connection]:
     configure(lab.asterisk.folder / "etc" / "manager.conf", filters)
-    await lab.restart()
+    await lab.ami.action("Command", Command="manager reload")
     settings = AmiSettings(lab.asterisk.ami_host, lab.asterisk.ami_port, "ami-planfix", SECRET)
     connection = Connection(settings, diary, QUICK)
     running = asyncio.create_task(connection.run())
@@ -64,40 +81,43 @@ async def connected_to(lab: Lab, filters: str, diary: Diary) -> AsyncIterator[Co
         (16, "chan_sip", "none"),
     ],
 )
-async def test_the_least_rights_suffice(version: int, driver: Driver, filters: str, diary: Diary) -> None:
-    async with Lab(version=version, driver=driver) as lab:
-        await lab.fill_freepbx_database()
-        async with connected_to(lab, filters, diary) as connection:
-            passed: Counter[str] = Counter()
-            assert connection.status.asterisk.startswith(str(version))
-            found = {device.name: device.extension for device in await devices(connection)}
-            assert found[lab.device("101")] == "101"
-            assert found[lab.device("104")] == "110"
-            assert found[lab.device("provider")] is None
+async def test_the_least_rights_suffice(labs: Labs, version: int, driver: Driver, filters: str, diary: Diary) -> None:
+    lab = await labs(version, driver)
+    await lab.fill_freepbx_database()
+    async with connected_to(lab, filters, diary) as connection:
+        passed: Counter[str] = Counter()
+        assert connection.status.asterisk.startswith(str(version))
+        found = {device.name: device.extension for device in await devices(connection)}
+        assert found[lab.device("101")] == "101"
+        assert found[lab.device("104")] == "110"
+        assert found[lab.device("provider")] is None
 
-            connection.observe(lambda raw, at: passed.update([event_name(raw).decode()]))
-            client = await lab.client.dial("74951230001")
-            part = await lab.phones["101"].rings()
-            await part.answer()
-            await talk(client, part, 0.5)
-            connection.observe(None)
-            assert filters == "none" or set(passed) <= USED
+        connection.observe(lambda raw, at: passed.update([event_name(raw).decode()]))
+        client = await lab.client.dial("74951230001")
+        part = await lab.phones["101"].rings()
+        await part.answer()
+        await talk(client, part, 0.5)
+        connection.observe(None)
+        assert filters == "none" or set(passed) <= USED
 
-            snapshot = await connection.resync(0.2)
-            assert {present.channel.caller for present in snapshot.channels} == {"79101234567", "101"}
-            assert len({present.bridge for present in snapshot.channels}) == 1
-            assert {present.bridge_type for present in snapshot.channels} == {"basic"}
-            entered = [heard for heard in diary.events if isinstance(heard, BridgeEnter)]
-            assert {present.bridge for present in snapshot.channels} == {heard.bridge for heard in entered}
-            await client.hang_up()
-            await lab.quiet()
-            assert (await connection.resync(0.2)).channels == ()
-            assert sum(isinstance(heard, Hangup) for heard in diary.events) == 2
+        snapshot = await connection.resync(0.2)
+        assert {present.channel.caller for present in snapshot.channels} == {"79101234567", "101"}
+        assert len({present.bridge for present in snapshot.channels}) == 1
+        assert {present.bridge_type for present in snapshot.channels} == {"basic"}
+        entered = [heard for heard in diary.events if isinstance(heard, BridgeEnter)]
+        assert {present.bridge for present in snapshot.channels} == {heard.bridge for heard in entered}
+        await client.hang_up()
+        await lab.quiet()
+        assert (await connection.resync(0.2)).channels == ()
+        assert sum(isinstance(heard, Hangup) for heard in diary.events) == 2
 
 
 @pytest.mark.parametrize(("version", "filters"), [(22, "none"), (22, "new"), (22, "old"), (16, "old")])
-async def test_what_the_dialplan_tells_and_clients_choose_is_heard(version: int, filters: str, diary: Diary) -> None:
-    async with Lab(version=version) as lab, connected_to(lab, filters, diary):
+async def test_what_the_dialplan_tells_and_clients_choose_is_heard(
+    labs: Labs, version: int, filters: str, diary: Diary
+) -> None:
+    lab = await labs(version, "pjsip")
+    async with connected_to(lab, filters, diary):
         lab.forget()
         await attributes_told(lab)
         told = {name for heard in diary.events if isinstance(heard, UserEvent) for name, _ in heard.data}
@@ -114,8 +134,11 @@ async def test_what_the_dialplan_tells_and_clients_choose_is_heard(version: int,
 
 
 @pytest.mark.parametrize(("version", "filters"), [(22, "new"), (16, "old")])
-async def test_a_phone_is_rung_and_what_became_of_it_is_heard(version: int, filters: str, diary: Diary) -> None:
-    async with Lab(version=version) as lab, connected_to(lab, filters, diary) as connection:
+async def test_a_phone_is_rung_and_what_became_of_it_is_heard(
+    labs: Labs, version: int, filters: str, diary: Diary
+) -> None:
+    lab = await labs(version, "pjsip")
+    async with connected_to(lab, filters, diary) as connection:
         originated = await originate(
             connection,
             OriginateRequest(
@@ -141,8 +164,9 @@ async def test_a_phone_is_rung_and_what_became_of_it_is_heard(version: int, filt
         ]
 
 
-async def test_a_restart_of_asterisk_ends_in_a_new_snapshot(diary: Diary) -> None:
-    async with Lab(version=22) as lab, connected_to(lab, "none", diary):
+async def test_a_restart_of_asterisk_ends_in_a_new_snapshot(labs: Labs, diary: Diary) -> None:
+    lab = await labs(22, "pjsip")
+    async with connected_to(lab, "none", diary):
         await lab.restart()
         await diary.until(lambda: diary.entries.count("resync") == 2)
     assert [entry for entry in diary.entries if entry in ("connected", "resync", "lost")] == [

@@ -11,7 +11,6 @@ from ami_planfix.demo.planfix import EmbeddedPlanfix
 from ami_planfix.planfix.messages import Contact
 from tests.daemon_process import Home, Process
 from tests.lab import Lab
-from tests.lab.asterisk import Driver
 from tests.lab.sip.incoming import IncomingCall
 from tests.lab.sip.outgoing import OutgoingCall
 
@@ -117,8 +116,7 @@ class House:
 
 @asynccontextmanager
 async def house(
-    version: int,
-    driver: Driver,
+    lab: Lab,
     folder: Path,
     clicks: Mapping[str, dict[str, object]] = NOTHING,
     **contacts: object,
@@ -127,7 +125,7 @@ async def house(
 
     `clicks` are other sections, in which `@TECH@` stands for the driver.
     """
-    async with EmbeddedPlanfix() as planfix, Lab(version, driver) as lab:
+    async with EmbeddedPlanfix() as planfix, lab.cleared():
         asterisk = lab.asterisk
         account = {"port": asterisk.ami_port, "username": asterisk.ami_username, "secret": asterisk.ami_secret}
         home = Home(planfix, folder, account)

@@ -8,15 +8,12 @@ import pytest
 from tests.cli.running import ami_planfix
 from tests.contacts.house import House, house
 from tests.daemon_process import PBX_TOKEN
-from tests.lab import talk
-from tests.lab.asterisk import Driver
+from tests.lab import Lab, talk
 from tests.lab.pbx import CLIENT, SHOWN
 from tests.lab.sip.incoming import IncomingCall
 
-pytestmark = pytest.mark.asterisk
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-ASTERISKS: list[tuple[int, Driver]] = [(22, "pjsip"), (16, "pjsip"), (16, "chan_sip")]
-everywhere = pytest.mark.parametrize(("version", "driver"), ASTERISKS)
 NAME = "Иванов Пётр"
 OWN, TRUNKS = "74951230009", "74951230002"
 ALERT = "<http://127.0.0.1>;info=alert-autoanswer;delay=0"
@@ -44,13 +41,12 @@ async def reaches_the_client(place: House, employee: IncomingCall, number: str =
     return seen
 
 
-@everywhere
-async def test_a_phone_is_asked_to_answer_and_shows_who_is_called(version: int, driver: Driver, tmp_path: Path) -> None:
+async def test_a_phone_is_asked_to_answer_and_shows_who_is_called(lab: Lab, tmp_path: Path) -> None:
     clicks: dict[str, dict[str, object]] = {"makecall": {"channel": "@TECH@/{extension}", "auto_answer": True}}
-    async with house(version, driver, tmp_path, clicks) as place:
+    async with house(lab, tmp_path, clicks) as place:
         place.knows(NAME)
         assert (await click(place))[0] == 200
-        part = await place.lab.phones["101"].rings()
+        part = await lab.phones["101"].rings()
         assert (part.caller_name, part.caller_number) == (NAME, CLIENT)
         assert auto_answer(part) == ("<sip:answer>;answer-after=0", ALERT, "Auto")
         assert await reaches_the_client(place, part) == SHOWN
@@ -66,20 +62,17 @@ async def test_a_phone_is_asked_to_answer_and_shows_who_is_called(version: int, 
             assert reason in body
 
 
-@everywhere
-async def test_several_phones_ring_together_and_the_client_sees_the_employees_number(
-    version: int, driver: Driver, tmp_path: Path
-) -> None:
+async def test_several_phones_ring_together_and_the_client_sees_the_employees_number(lab: Lab, tmp_path: Path) -> None:
     phones = ["@TECH@/101", "@TECH@/102", "@TECH@/106"]
     employee = {"extension": "101", "devices": phones, "click": phones, "shown": OWN}
     clicks: dict[str, dict[str, object]] = {
         "numbering": {"extensions": r"10\d", "employees": [employee]},
         "makecall": {"together": True, "auto_answer": True, "context": "ami-planfix-dial", "shown": SHOWN},
     }
-    async with house(version, driver, tmp_path, clicks) as place:
+    async with house(lab, tmp_path, clicks) as place:
         place.knows(NAME)
         assert (await click(place))[0] == 200
-        desk, other = await asyncio.gather(place.lab.phones["101"].rings(), place.lab.phones["102"].rings())
+        desk, other = await asyncio.gather(lab.phones["101"].rings(), lab.phones["102"].rings())
         for part in (desk, other):
             assert (part.caller_name, part.caller_number) == (NAME, CLIENT)
             assert auto_answer(part) == ("<sip:answer>;answer-after=0", ALERT, "Auto")
@@ -89,44 +82,41 @@ async def test_several_phones_ring_together_and_the_client_sees_the_employees_nu
         assert reports == ["OUTGOING 101"]
 
 
-@everywhere
-async def test_of_several_phones_the_first_that_is_free_rings(version: int, driver: Driver, tmp_path: Path) -> None:
+async def test_of_several_phones_the_first_that_is_free_rings(lab: Lab, tmp_path: Path) -> None:
     employee = {"extension": "101", "click": ["@TECH@/106", "@TECH@/102"]}
     clicks: dict[str, dict[str, object]] = {
         "numbering": {"extensions": r"10\d", "employees": [employee]},
         "makecall": {"context": "ami-planfix-dial", "shown": SHOWN},
     }
-    async with house(version, driver, tmp_path, clicks) as place:
+    async with house(lab, tmp_path, clicks) as place:
         assert (await click(place))[0] == 200
-        part = await place.lab.phones["102"].rings()
+        part = await lab.phones["102"].rings()
         assert auto_answer(part) == ("", "", "")
         assert part.caller_number == CLIENT
         assert await reaches_the_client(place, part) == SHOWN
 
 
-@everywhere
-async def test_the_client_sees_the_employees_number_or_the_trunks(version: int, driver: Driver, tmp_path: Path) -> None:
+async def test_the_client_sees_the_employees_number_or_the_trunks(lab: Lab, tmp_path: Path) -> None:
     clicks: dict[str, dict[str, object]] = {
         "numbering": {"extensions": r"10\d", "employees": [{"extension": "101", "shown": OWN}]},
         "makecall": {"channel": "@TECH@/{extension}", "context": "trunk-shows"},
     }
-    async with house(version, driver, tmp_path, clicks) as place:
+    async with house(lab, tmp_path, clicks) as place:
         for extension, seen in (("101", OWN), ("102", TRUNKS)):
             assert (await click(place, extension))[0] == 200
-            assert await reaches_the_client(place, await place.lab.phones[extension].rings()) == seen
+            assert await reaches_the_client(place, await lab.phones[extension].rings()) == seen
         began = [one.fields for one in place.planfix.received if one.event.startswith("OUTGOING")]
         assert [one["diversion"] for one in began] == [OWN, TRUNKS]
 
 
-@everywhere
-async def test_what_became_of_a_click_is_told(version: int, driver: Driver, tmp_path: Path) -> None:
+async def test_what_became_of_a_click_is_told(lab: Lab, tmp_path: Path) -> None:
     phones = ["@TECH@/101", "@TECH@/102"]
     clicks: dict[str, dict[str, object]] = {
         "numbering": {"extensions": r"10\d", "employees": [{"extension": "101", "click": phones}]},
         "makecall": {"channel": "@TECH@/{extension}", "together": True},
     }
-    async with house(version, driver, tmp_path, clicks) as place:
-        phones_of_101 = place.lab.phones["101"], place.lab.phones["102"]
+    async with house(lab, tmp_path, clicks) as place:
+        phones_of_101 = lab.phones["101"], lab.phones["102"]
         assert (await click(place))[0] == 200
         for part in await asyncio.gather(*(phone.rings() for phone in phones_of_101)):
             part.refuse(486)
@@ -136,10 +126,10 @@ async def test_what_became_of_a_click_is_told(version: int, driver: Driver, tmp_
 
         assert (await click(place, "106"))[0] == 200  # never registered: there is no channel of which AMI could tell
         told = await outcome(place, "106")
-        assert f"{place.lab.device('106')}, to call {CLIENT}: not picked up: declined or busy, or not reg" in told
+        assert f"{lab.device('106')}, to call {CLIENT}: not picked up: declined or busy, or not reg" in told
 
         assert (await click(place, "103"))[0] == 200
-        await reaches_the_client(place, await place.lab.phones["103"].rings())
+        await reaches_the_client(place, await lab.phones["103"].rings())
         told = await outcome(place, "103", "OriginateResponse")
         assert f"to call {CLIENT}: picked up" in told
 
@@ -154,10 +144,7 @@ async def outcome(place: House, extension: str, said: str = "not picked up") -> 
                 return told.out
 
 
-@everywhere
-async def test_freepbx_rings_the_user_with_the_extension_as_caller_id(
-    version: int, driver: Driver, tmp_path: Path
-) -> None:
+async def test_freepbx_rings_the_user_with_the_extension_as_caller_id(lab: Lab, tmp_path: Path) -> None:
     clicks: dict[str, dict[str, object]] = {
         "numbering": {"extensions": r"1[01]\d", "employees": [{"extension": "110", "shown": OWN}]},
         "makecall": {
@@ -166,10 +153,10 @@ async def test_freepbx_rings_the_user_with_the_extension_as_caller_id(
             "dial": {"national": "07{number}"},
         },
     }
-    async with house(version, driver, tmp_path, clicks) as place:
+    async with house(lab, tmp_path, clicks) as place:
         place.knows(NAME)
         assert (await click(place, "110"))[0] == 200
-        part = await place.lab.phones["104"].rings()  # where user 110 is logged in
+        part = await lab.phones["104"].rings()  # where user 110 is logged in
         assert (part.caller_name, part.caller_number) == (NAME, "110")
         assert part.invite["Alert-Info"] == ALERT
         assert await reaches_the_client(place, part) == OWN

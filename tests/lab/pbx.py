@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.ami import Ami
+from tests.lab.ami import Ami, AmiError
 from tests.lab.asterisk import HOST, Asterisk, Driver
 from tests.lab.sip.agent import Agent
 from tests.lab.sip.call import Call
@@ -97,7 +98,7 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error:
-            error.add_note("Asterisk's log ends: " + self.asterisk.log()[-2000:])
+            self._explain(error)
         await self._stack.aclose()
         if not error:
             self._raise_failures()
@@ -149,7 +150,25 @@ class Lab:
         for line in self._lines():
             line.forget()
 
+    @contextlib.asynccontextmanager
+    async def cleared(self) -> AsyncIterator[None]:
+        """Let a story of many on one Asterisk leave nothing to the next, however it ends."""
+        try:
+            yield
+            await self.quiet()
+        except BaseException as error:
+            self._explain(error)
+            for channel in list(self.ami.channels.values()):
+                with contextlib.suppress(AmiError):  # it has just gone by itself
+                    await self.ami.action("Hangup", Channel=channel)
+            raise
+        finally:
+            self.forget()
+
     # Plumbing
+
+    def _explain(self, error: BaseException) -> None:
+        error.add_note("Asterisk's log ends: " + self.asterisk.log()[-2000:])
 
     async def _connect(self) -> None:
         self._ami = await self.asterisk.connect()
