@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests start many daemons: not each of them is to compile the sources.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint compiled clean
 

@@ -1,5 +1,6 @@
-"""What many tests share: an empty database of each kind."""
+"""What all tests share: how many run at once, an empty database of each kind."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from tests.postgresql import PostgreSql, a_postgresql
 
 NO_SYNC = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
 """What a server that is thrown away need not do."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Have one more of them run than there are processors: some of them wait."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture(scope="session")
