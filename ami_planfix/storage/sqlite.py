@@ -5,9 +5,11 @@ import errno
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Dialect
@@ -87,6 +89,20 @@ def _set(cursor: DBAPICursor, pragma: str) -> None:
             return
 
 
+async def _open(*args: Any, **options: Any) -> aiosqlite.Connection:
+    """Open the file. Who gives up waits for the thread: it would tell an event loop that may be closed by then."""
+    connection = aiosqlite.connect(*args, **options)
+    connection._thread.daemon = True  # as SQLAlchemy has it
+    opening = asyncio.ensure_future(connection)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        with suppress(sqlite3.Error):
+            await opening
+            await connection.close()
+        raise
+
+
 def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
     """Have each new connection set up as we need it; the file grows to `most` bytes, 0: without limit."""
     pragmas = [
@@ -102,6 +118,7 @@ def tune(engine: AsyncEngine, durable: bool, most: int = 0) -> None:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def connecting(dialect: Dialect, _entry: ConnectionPoolEntry, args: Any, options: Any) -> DBAPIConnection:
+        options["async_creator_fn"] = _open
         options["check_same_thread"] = False  # one at a time, here or there
         options["cached_statements"] = 500  # prepared ones; each number of values in an IN is another statement
         made: Any = dialect.connect(*args, **options)

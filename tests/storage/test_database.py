@@ -1,7 +1,9 @@
 import asyncio
 import errno
 import sqlite3
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -104,6 +106,33 @@ async def test_who_opens_a_new_file_waits_for_others_who_do(tmp_path: Path) -> N
     async with await open_database(f"sqlite:///{path}") as database:
         await Settings(database).write({"a": "b"})
     assert pragma(path, "journal_mode") == "wal"
+
+
+async def test_who_gives_up_while_it_is_opened_waits_for_the_thread_and_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_open, opens = threading.Event(), threading.Event()
+    opened = sqlite3.connect
+
+    def slow(*args: Any, **options: Any) -> sqlite3.Connection:
+        opens.set()
+        may_open.wait()
+        connection: sqlite3.Connection = opened(*args, **options)
+        return connection
+
+    async with await open_database(f"sqlite:///{tmp_path}/state.db") as database, database.read():
+        before = set(threading.enumerate())
+        monkeypatch.setattr(sqlite3, "connect", slow)
+        reading = asyncio.create_task(Settings(database).read(["a"]))
+        await asyncio.to_thread(opens.wait)
+        reading.cancel()
+        asyncio.get_running_loop().call_later(0.05, may_open.set)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert may_open.is_set()
+        for thread in {one for one in threading.enumerate() if "_connection_worker" in one.name} - before:
+            await asyncio.to_thread(thread.join, 5)
+            assert not thread.is_alive()
 
 
 async def test_after_sync_the_file_itself_has_it(tmp_path: Path) -> None:
