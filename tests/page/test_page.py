@@ -167,6 +167,7 @@ class TestOutbox:
         page = await browser.open(scene.url)
         await scene.place.play(OUTGOING)
         await scene.place.heard(3)
+        await page.until(ALL_WELL)  # until it has been told all, the page is not seen, and takes no focus
         await page.run("document.querySelector('#find input').focus()")
         await page.type("910123")
         await page.until(reads("#timeline", "OUTGOING ext=101"))
