@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from aiohttp import ClientSession
 from ami_planfix.demo.planfix import Fault, broken, cut, garbage, hang, refuse, refuse_token
 from tests.contacts.house import ALWAYS, EXCLUDED, NEVER, PREFIXED, House, house
 from tests.daemon_process import Process
-from tests.lab import Lab
+from tests.lab import Lab, talk
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -58,7 +59,7 @@ async def test_attributes_reach_planfix_with_the_end(lab: Lab, tmp_path: Path) -
     async with house(lab, tmp_path, clicks) as place:
         client, part, _ = await place.call("74951230066")
         await part.answer()
-        await client.answered()
+        await talk(client, part, 0.2)
         await place.over(client)
         await place.planfix.wait_for(lambda _: "COMPLETED 101 Success" in place.planfix.events(), 10)
         ends = [one.fields for one in place.planfix.received if one.event == "COMPLETED 101 Success"]
@@ -146,14 +147,17 @@ async def test_a_manager_who_cannot_be_reached_is_not_rung(lab: Lab, tmp_path: P
         assert await reason(place) == "103 is busy or do not disturb"
 
         await lab.variable("DEVICE_STATE(Custom:DND103)", "NOT_INUSE")
-        await registered(lab, "103", "UNAVAILABLE", expires=0)
+        async with becomes(lab, "103", "UNAVAILABLE"):
+            await lab.phones["103"].register(expires=0)
         assert await reason(place) == "103 is not registered"
         await place.shown(MANAGER)
-        await registered(lab, "103", "NOT_INUSE")
+        async with becomes(lab, "103", "NOT_INUSE"):
+            await lab.phones["103"].register()
         assert await reason(place) == ""
 
-        talking = await lab.phones["103"].dial("102")
-        await (await lab.phones["102"].rings()).answer()
+        async with becomes(lab, "103", "INUSE"):
+            talking = await lab.phones["103"].dial("102")
+            await (await lab.phones["102"].rings()).answer()
         assert await reason(place) == "103 is in use"
         client, part, _ = await place.call(MANAGER)
         await client.hang_up()
@@ -166,10 +170,11 @@ async def test_a_manager_who_cannot_be_reached_is_not_rung(lab: Lab, tmp_path: P
         assert await reason(place) == "109 is no extension of this PBX"
 
 
-async def registered(lab: Lab, extension: str, state: str, expires: int = 3600) -> None:
-    """Have a phone register, or go, and wait until Asterisk counts it as such, which is a moment after its answer."""
+@asynccontextmanager
+async def becomes(lab: Lab, extension: str, state: str) -> AsyncIterator[None]:
+    """Wait until Asterisk counts a phone so, which is a moment after it has answered to what is done here."""
     since = len(lab.ami.events)
-    await lab.phones[extension].register(expires)
+    yield
     await lab.ami.event("DeviceStateChange", since=since, Device=lab.device(extension), State=state)
 
 
