@@ -1,11 +1,14 @@
-"""What all tests share: how many run at once, an empty database of each kind."""
+"""What all tests share: how many run at once, an empty database of each kind, each Asterisk of the lab."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.lab import Lab
+from tests.lab.asterisk import ASTERISKS
 from tests.postgresql import PostgreSql, a_postgresql
 
 NO_SYNC = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
@@ -37,3 +40,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/state.db"
     return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ASTERISKS, ids=str)
+async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
+    """Run each Asterisk once for all tests of a module; what a test does goes into `lab.cleared()`."""
+    async with Lab(*request.param) as running:
+        yield running

@@ -3,12 +3,11 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from ami_planfix.ami.connection import Connection
 from ami_planfix.ami.endpoints import devices
@@ -19,30 +18,13 @@ from ami_planfix.calls.events import BridgeEnter, Hangup, Newexten, UserEvent, V
 from tests.ami.conftest import PATIENCE, QUICK, Diary
 from tests.ami.test_manager_conf import NEW, OLD, USED
 from tests.lab import Lab, talk
-from tests.lab.asterisk import Driver
 from tests.lab.stories.attributes import attributes_told
 from tests.lab.stories.ivr import ivr_below_ivr
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-Labs = Callable[[int, Driver], Awaitable[Lab]]
 DAEMON, LAB = "[ami-planfix]", "[lab]"
 SECRET = "secret-of-the-test"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def labs() -> AsyncIterator[Labs]:
-    """Give what runs each Asterisk once for all tests."""
-    running: dict[tuple[int, Driver], Lab] = {}
-    async with AsyncExitStack() as stack:
-
-        async def lab(version: int, driver: Driver) -> Lab:
-            if (version, driver) not in running:
-                running[version, driver] = await stack.enter_async_context(Lab(version, driver))
-            running[version, driver].forget()
-            return running[version, driver]
-
-        yield lab
 
 
 def our_user(filters: str) -> str:
@@ -64,29 +46,31 @@ async def connected_to(lab: Lab, filters: str, diary: Diary) -> AsyncIterator[Co
     connection = Connection(settings, diary, QUICK)
     running = asyncio.create_task(connection.run())
     try:
-        await diary.until(lambda: "resync" in diary.entries)
-        yield connection
+        async with lab.cleared():
+            await diary.until(lambda: "resync" in diary.entries)
+            yield connection
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
-    ("version", "driver", "filters"),
+    ("lab", "filters"),
     [
-        (22, "pjsip", "none"),
-        (22, "pjsip", "new"),
-        (22, "pjsip", "old"),
-        (16, "pjsip", "old"),
-        (16, "chan_sip", "none"),
+        ((22, "pjsip"), "none"),
+        ((22, "pjsip"), "new"),
+        ((22, "pjsip"), "old"),
+        ((16, "pjsip"), "old"),
+        ((16, "chan_sip"), "none"),
     ],
+    indirect=["lab"],
+    ids=str,
 )
-async def test_the_least_rights_suffice(labs: Labs, version: int, driver: Driver, filters: str, diary: Diary) -> None:
-    lab = await labs(version, driver)
+async def test_the_least_rights_suffice(lab: Lab, filters: str, diary: Diary) -> None:
     await lab.fill_freepbx_database()
     async with connected_to(lab, filters, diary) as connection:
         passed: Counter[str] = Counter()
-        assert connection.status.asterisk.startswith(str(version))
+        assert connection.status.asterisk.startswith(str(lab.asterisk.version))
         found = {device.name: device.extension for device in await devices(connection)}
         assert found[lab.device("101")] == "101"
         assert found[lab.device("104")] == "110"
@@ -112,13 +96,14 @@ async def test_the_least_rights_suffice(labs: Labs, version: int, driver: Driver
         assert sum(isinstance(heard, Hangup) for heard in diary.events) == 2
 
 
-@pytest.mark.parametrize(("version", "filters"), [(22, "none"), (22, "new"), (22, "old"), (16, "old")])
-async def test_what_the_dialplan_tells_and_clients_choose_is_heard(
-    labs: Labs, version: int, filters: str, diary: Diary
-) -> None:
-    lab = await labs(version, "pjsip")
+@pytest.mark.parametrize(
+    ("lab", "filters"),
+    [((22, "pjsip"), "none"), ((22, "pjsip"), "new"), ((22, "pjsip"), "old"), ((16, "pjsip"), "old")],
+    indirect=["lab"],
+    ids=str,
+)
+async def test_what_the_dialplan_tells_and_clients_choose_is_heard(lab: Lab, filters: str, diary: Diary) -> None:
     async with connected_to(lab, filters, diary):
-        lab.forget()
         await attributes_told(lab)
         told = {name for heard in diary.events if isinstance(heard, UserEvent) for name, _ in heard.data}
         assert told == {"utm_source", "campaign", "said", "way", "robot", "greeted", "mood"}
@@ -133,11 +118,13 @@ async def test_what_the_dialplan_tells_and_clients_choose_is_heard(
         assert menu == [*waiting, *waiting, ("2", "NoOp"), *waiting, ("1", "Goto"), ("3", "Goto")]
 
 
-@pytest.mark.parametrize(("version", "filters"), [(22, "new"), (16, "old")])
-async def test_a_phone_is_rung_and_what_became_of_it_is_heard(
-    labs: Labs, version: int, filters: str, diary: Diary
-) -> None:
-    lab = await labs(version, "pjsip")
+@pytest.mark.parametrize(
+    ("lab", "filters"),
+    [((22, "pjsip"), "new"), ((16, "pjsip"), "old")],
+    indirect=["lab"],
+    ids=str,
+)
+async def test_a_phone_is_rung_and_what_became_of_it_is_heard(lab: Lab, filters: str, diary: Diary) -> None:
     async with connected_to(lab, filters, diary) as connection:
         originated = await originate(
             connection,
@@ -164,8 +151,8 @@ async def test_a_phone_is_rung_and_what_became_of_it_is_heard(
         ]
 
 
-async def test_a_restart_of_asterisk_ends_in_a_new_snapshot(labs: Labs, diary: Diary) -> None:
-    lab = await labs(22, "pjsip")
+@pytest.mark.parametrize("lab", [(22, "pjsip")], indirect=True, ids=str)
+async def test_a_restart_of_asterisk_ends_in_a_new_snapshot(lab: Lab, diary: Diary) -> None:
     async with connected_to(lab, "none", diary):
         await lab.restart()
         await diary.until(lambda: diary.entries.count("resync") == 2)

@@ -200,7 +200,7 @@ def always(fault: Fault) -> Callable[[Mapping[str, str]], Fault]:
     return lambda _: fault
 
 
-@pytest.mark.parametrize("lab", [(22, "pjsip"), (16, "chan_sip")], indirect=True)
+@pytest.mark.parametrize("lab", [(22, "pjsip"), (16, "chan_sip")], indirect=True, ids=str)
 async def test_no_trouble_keeps_a_caller_longer_than_the_limit(lab: Lab, tmp_path: Path) -> None:
     measured: dict[str, list[float]] = {}
     async with house(lab, tmp_path, timeout=LIMIT) as place:
@@ -251,7 +251,7 @@ async def started(place: House) -> Process:
     return process
 
 
-@pytest.mark.parametrize("lab", [(22, "pjsip"), (16, "pjsip")], indirect=True)
+@pytest.mark.parametrize("lab", [(22, "pjsip"), (16, "pjsip")], indirect=True, ids=str)
 async def test_a_hundred_lookups_a_second_with_a_slow_planfix_and_the_calls_go_on(lab: Lab, tmp_path: Path) -> None:
     async with house(lab, tmp_path, timeout=LIMIT) as place:
         place.planfix.fault_for = lambda _: hang()

@@ -22,6 +22,7 @@ from tests.lab.waiting import within
 from tests.ports import free_port
 
 Driver = Literal["pjsip", "chan_sip"]
+ASTERISKS: list[tuple[int, Driver]] = [(22, "pjsip"), (16, "pjsip"), (16, "chan_sip")]
 HOST = "127.0.0.1"
 TEMPLATES = Path(__file__).parent / "etc"
 MUSIC = 350  # Hz, what somebody on hold hears

@@ -8,7 +8,7 @@ import pytest
 
 from ami_planfix.ami import capture
 from tests.lab.ami import Ami, AmiError
-from tests.lab.asterisk import Driver
+from tests.lab.asterisk import ASTERISKS, Driver
 from tests.lab.pbx import Lab
 from tests.lab.record import record
 from tests.lab.sip.codecs import loudness
@@ -19,7 +19,6 @@ from tests.lab.stories.telling import converse
 
 pytestmark = pytest.mark.asterisk
 
-ASTERISKS: list[tuple[int, Driver]] = [(22, "pjsip"), (16, "pjsip"), (16, "chan_sip")]
 everywhere = pytest.mark.parametrize(("version", "driver"), ASTERISKS)
 
 
